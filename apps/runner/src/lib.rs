@@ -1,0 +1,1 @@
+//! The Buntime gateway: one binary in which everything is a plugin.

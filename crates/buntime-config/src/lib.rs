@@ -1,0 +1,1 @@
+//! buntime.jsonc: ranges kept for every value, environment, merge, validation, diagnostics, JSON schema.

@@ -1,0 +1,1 @@
+//! The edges: listener, bodies, client address, upstream connections, upgrades, limits, timeouts.

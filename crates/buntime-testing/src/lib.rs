@@ -1,0 +1,1 @@
+//! Fakes, the plugin compliance suite and TestRuntime: a development dependency only.
