@@ -1,0 +1,68 @@
+//! The one interface of every engine.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::{Migration, Outcome, Result, Rows, Statement, Value};
+
+/// An open database. Shared as `Arc<dyn Adapter>`; every method may be called from many tasks at once.
+///
+/// Dropping a returned future never corrupts anything: what was asked either happens whole or not at all, and the
+/// caller that dropped it does not learn which.
+#[async_trait]
+pub trait Adapter: Send + Sync + fmt::Debug + 'static {
+    /// The type it is configured under: `sqlite`, `libsql`, `postgres`. Unique in a registry.
+    fn kind(&self) -> &'static str;
+
+    /// Where the data lives, for people: never with credentials.
+    fn location(&self) -> String;
+
+    /// Runs one statement by itself, durable when it returns.
+    ///
+    /// # Errors
+    /// See [`crate::ErrorKind`]; nothing of a statement that failed stays.
+    async fn execute(&self, sql: &str, args: Vec<Value>) -> Result<Outcome>;
+
+    /// Runs one statement for its rows. Sees everything that was acknowledged to this process before the call.
+    /// A statement that writes (`INSERT … RETURNING`) is run like [`Adapter::execute`].
+    ///
+    /// # Errors
+    /// See [`crate::ErrorKind`].
+    async fn query(&self, sql: &str, args: Vec<Value>) -> Result<Rows>;
+
+    /// Runs all statements or none, alone with the database, and returns one outcome for each. Durable when it
+    /// returns. A statement may demand how many rows it touches ([`Statement::expecting`]), which is how a change
+    /// that depends on what was read is made without holding a transaction open.
+    ///
+    /// # Errors
+    /// The first statement's that failed, with its position in [`crate::Error::statement`].
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>>;
+
+    /// Brings the tables of `component` up to date: applies, in order and as one transaction, those of `migrations`
+    /// that the database has not seen, and records them. Calling it again does nothing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Migration`] when the list is not a continuation of what was applied (edited, reordered,
+    /// removed, or applied by a newer program); otherwise the failing script's error. Nothing is applied then.
+    async fn migrate(&self, component: &str, migrations: &[Migration]) -> Result<Migrated>;
+
+    /// Is it able to read and to write now?
+    ///
+    /// # Errors
+    /// Why it is not.
+    async fn health(&self) -> Result<()>;
+
+    /// Finishes what was asked for, then closes. Everything after it fails with [`crate::ErrorKind::Closed`].
+    /// May be called again.
+    async fn close(&self);
+}
+
+/// What [`Adapter::migrate`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Migrated {
+    /// Ids applied by this call, in order.
+    pub applied: Vec<String>,
+    /// How many had been applied before.
+    pub already: usize,
+}

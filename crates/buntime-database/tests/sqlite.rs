@@ -1,0 +1,241 @@
+//! The SQLite adapter: what every adapter must do, and what is its own.
+
+mod conformance;
+
+use std::{sync::Arc, time::Duration};
+
+use buntime_database::{
+    Adapter, Constraint, ErrorKind, Statement, Value, args,
+    sqlite::{Options, Sqlite},
+};
+use futures_util::{FutureExt, future::join_all};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+async fn open(dir: &TempDir) -> Arc<Sqlite> {
+    Arc::new(Sqlite::open(Options::in_dir(dir.path())).await.unwrap())
+}
+
+async fn count(db: &Sqlite) -> i64 {
+    db.query("SELECT count(*) FROM t", args![]).await.unwrap().first().unwrap().at(0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conforms_in_a_file() {
+    let dir = TempDir::new().unwrap();
+    let at = std::sync::atomic::AtomicUsize::new(0);
+    conformance::all(|| async {
+        let name = format!("{}.db", at.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        Arc::new(Sqlite::open(Options::file(dir.path().join(name))).await.unwrap()) as Arc<dyn Adapter>
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn conforms_in_memory() {
+    conformance::all(|| async { Arc::new(Sqlite::open(Options::memory()).await.unwrap()) as Arc<dyn Adapter> }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_committed_together() {
+    let dir = TempDir::new().unwrap();
+    let db = open(&dir).await;
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    join_all((0..1000).map(|n| db.execute("INSERT INTO t VALUES (?1)", args![n])))
+        .await
+        .into_iter()
+        .for_each(|done| assert_eq!(done.unwrap().affected, 1));
+    let stats = db.stats();
+    assert_eq!(stats.requests, 1001);
+    assert!(stats.commits < 500, "{stats:?}");
+    assert_eq!(count(&db).await, 1000);
+}
+
+/// Each of these loses the whole group's transaction; the others must not notice.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_loses_a_group_loses_only_itself() {
+    let dir = TempDir::new().unwrap();
+    let db = open(&dir).await;
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)", args![]).await.unwrap();
+    db.execute("CREATE TABLE c (t INTEGER REFERENCES t (id) DEFERRABLE INITIALLY DEFERRED)", args![]).await.unwrap();
+    db.execute("INSERT INTO t VALUES (0)", args![]).await.unwrap();
+    let done = join_all((0..300).map(|n| {
+        let db = &db;
+        async move {
+            match n % 30 {
+                7 => {
+                    let error = db.execute("INSERT OR ROLLBACK INTO t VALUES (0)", args![]).await.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Constraint(Constraint::Unique));
+                }
+                19 => {
+                    let error = db.execute("INSERT INTO c VALUES (-1)", args![]).await.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Constraint(Constraint::ForeignKey));
+                }
+                _ => {
+                    db.execute("INSERT INTO t VALUES (?1)", args![n + 1]).await.unwrap();
+                    return 1;
+                }
+            }
+            0
+        }
+    }))
+    .await;
+    assert_eq!(count(&db).await, 1 + done.into_iter().sum::<i64>());
+    assert!(db.query("SELECT * FROM c", args![]).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_that_go_away_leave_all_or_nothing() {
+    let dir = TempDir::new().unwrap();
+    let db = open(&dir).await;
+    db.execute("CREATE TABLE t (pair INTEGER)", args![]).await.unwrap();
+    let pair = |n: i64| {
+        let insert = Statement::new("INSERT INTO t VALUES (?1)", args![n]);
+        vec![insert.clone(), insert]
+    };
+    for n in 0..200 {
+        let mut asked = Box::pin(db.transaction(pair(n)));
+        // Polled once, so that it is on its way, and dropped.
+        assert!((&mut asked).now_or_never().is_none_or(|done| done.is_ok()));
+        drop(asked);
+        drop(db.query("SELECT count(*) FROM t", args![]).now_or_never());
+    }
+    db.transaction(pair(1000)).await.unwrap();
+    let halves = db.query("SELECT pair FROM t GROUP BY pair HAVING count(*) <> 2", args![]).await.unwrap();
+    assert!(halves.is_empty(), "{halves:?}");
+    db.health().await.unwrap();
+}
+
+const ENDLESS: &str = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT sum(n) FROM c";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_query_frees_its_reader() {
+    let dir = TempDir::new().unwrap();
+    let db = Sqlite::open(Options::in_dir(dir.path()).with_readers(1)).await.unwrap();
+    let mut endless = Box::pin(db.query(ENDLESS, args![]));
+    assert!((&mut endless).now_or_never().is_none());
+    drop(endless);
+    // The only reader: it answers once it has given up on the first.
+    tokio::time::timeout(Duration::from_secs(20), db.query("SELECT 1", args![])).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_has_its_time() {
+    let dir = TempDir::new().unwrap();
+    let options = Options::in_dir(dir.path()).with_statement_timeout(Duration::from_millis(50));
+    let db = Sqlite::open(options).await.unwrap();
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    assert_eq!(db.query(ENDLESS, args![]).await.unwrap_err().kind(), ErrorKind::Timeout);
+    let endless = format!("INSERT INTO t {ENDLESS}");
+    let (slow, quick, other) = tokio::join!(
+        db.execute(&endless, args![]),
+        db.execute("INSERT INTO t VALUES (1)", args![]),
+        db.execute("INSERT INTO t VALUES (2)", args![]),
+    );
+    assert_eq!(slow.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!((quick.unwrap().affected, other.unwrap().affected), (1, 1));
+    assert_eq!(count(&db).await, 2);
+}
+
+#[tokio::test]
+async fn results_have_a_limit() {
+    let db = Sqlite::open(Options::memory().with_max_result_bytes(10_000)).await.unwrap();
+    let error = db.query("SELECT zeroblob(20000)", args![]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooBig);
+    assert!(error.detail().contains("LIMIT"), "{error}");
+}
+
+#[tokio::test]
+async fn what_would_reach_other_callers_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let db = open(&dir).await;
+    let other = dir.path().join("other.db");
+    for sql in [
+        format!("ATTACH '{}' AS other", other.display()),
+        format!("VACUUM INTO '{}'", other.display()),
+        "/* hidden */ end".to_owned(),
+        "PRAGMA foreign_keys = OFF".to_owned(),
+        "PRAGMA journal_mode = DELETE".to_owned(),
+        "PRAGMA writable_schema = 1".to_owned(),
+        "CREATE TEMP TABLE x (y INTEGER)".to_owned(),
+    ] {
+        assert_eq!(db.execute(&sql, args![]).await.unwrap_err().kind(), ErrorKind::NotAllowed, "execute {sql}");
+        assert_eq!(db.query(&sql, args![]).await.unwrap_err().kind(), ErrorKind::NotAllowed, "query {sql}");
+    }
+    assert!(!other.exists());
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    assert_eq!(db.query("PRAGMA table_info(t)", args![]).await.unwrap().len(), 1);
+    assert_eq!(db.query("SELECT name FROM pragma_table_info('t')", args![]).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn full_text_search_works_under_guard() {
+    let dir = TempDir::new().unwrap();
+    let db = open(&dir).await;
+    db.execute("CREATE VIRTUAL TABLE f USING fts5 (body)", args![]).await.unwrap();
+    db.execute("INSERT INTO f VALUES ('a quick fox'), ('a slow snail')", args![]).await.unwrap();
+    assert_eq!(db.query("SELECT * FROM f WHERE f MATCH 'fox'", args![]).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_clean_close_leaves_one_file() {
+    let dir = TempDir::new().unwrap();
+    let db = open(&dir).await;
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    // Queued before the close, answered before its end.
+    let (written, ()) = tokio::join!(db.execute("INSERT INTO t VALUES (1)", args![]), db.close());
+    assert_eq!(written.unwrap().affected, 1);
+    let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, [Options::FILE_NAME]);
+    assert_eq!(count(&*open(&dir).await).await, 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_no_health() {
+    let dir = TempDir::new().unwrap();
+    let db = open(&dir).await;
+    db.health().await.unwrap();
+    std::fs::remove_file(dir.path().join(Options::FILE_NAME)).unwrap();
+    assert_eq!(db.health().await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn another_process_that_holds_the_file_makes_it_busy() {
+    let dir = TempDir::new().unwrap();
+    let options = Options::in_dir(dir.path()).with_busy_timeout(Duration::from_millis(20));
+    let db = Sqlite::open(options).await.unwrap();
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    let other = rusqlite::Connection::open(dir.path().join(Options::FILE_NAME)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = db.execute("INSERT INTO t VALUES (1)", args![]).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Busy && error.is_retryable(), "{error}");
+    assert_eq!(count(&db).await, 0, "reading goes on");
+    other.execute_batch("ROLLBACK").unwrap();
+    db.execute("INSERT INTO t VALUES (1)", args![]).await.unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn any_values_come_back_as_they_went(values in proptest::collection::vec(any_value(), 1..20)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let db = Sqlite::open(Options::memory()).await.unwrap();
+            db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)", args![]).await.unwrap();
+            let insert = |value: &Value| Statement::new("INSERT INTO t (v) VALUES (?1)", vec![value.clone()]);
+            db.transaction(values.iter().map(insert).collect()).await.unwrap();
+            let rows = db.query("SELECT v FROM t ORDER BY id", args![]).await.unwrap();
+            assert_eq!(rows.into_values().concat(), values);
+        });
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<i64>().prop_map(Value::Integer),
+        any::<f64>().prop_filter("NaN is refused", |real| !real.is_nan()).prop_map(Value::Real),
+        any::<String>().prop_map(Value::Text),
+        any::<Vec<u8>>().prop_map(Value::Blob),
+    ]
+}
