@@ -323,11 +323,9 @@ impl Error {
         self
     }
 
-    /// The attempts that failed before this error was given up on.
-    #[must_use]
-    pub fn with_attempts(mut self, attempts: Vec<AttemptReport>) -> Self {
+    /// Lists the attempts that failed before this error was given up on.
+    pub fn set_attempts(&mut self, attempts: Vec<AttemptReport>) {
         self.0.attempts = attempts;
-        self
     }
 
     /// What went wrong.
@@ -415,6 +413,18 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.cause.as_deref().map(|c| c as &(dyn StdError + 'static))
+    }
+}
+
+impl AsRef<Error> for Error {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl AsMut<Error> for Error {
+    fn as_mut(&mut self) -> &mut Self {
+        self
     }
 }
 

@@ -1,7 +1,57 @@
-//! The plugin API: metadata, hooks, exchanges, order, lifecycle, errors and events.
+//! The plugin API of Buntime: metadata, hooks, exchanges, order, lifecycle, errors and events.
+//!
+//! Nothing here knows of a server, a database, wasm or a provider. What a plugin author and an operator may rely on
+//! stands in `CONTRACT.md` beside this crate's manifest, one rule a line, each with the test that holds it.
+//!
+//! - A [`Plugin`] has [`Metadata`](metadata::Metadata) and is started by a [`Host`]; what it offers it registers on
+//!   [`Startup`].
+//! - [`Hooks`] see an exchange at its stages; a [`Chain`](chain::Chain) is the frozen, ordered list of them.
+//! - The executor ([`Chain::run`](chain::Chain::run)) serves any [`Kind`]; [`Http`] is the first.
 
+pub mod breaker;
+pub mod chain;
+pub mod clock;
+pub mod cx;
 pub mod error;
+pub mod events;
+mod exec;
+pub mod health;
+pub mod hooks;
+pub mod host;
+pub mod http_kind;
+pub mod kind;
+mod layer;
 pub mod metadata;
 pub mod options;
+pub mod plugin;
+pub mod problem;
+pub mod services;
+pub mod settings;
+pub mod stats;
+pub mod step;
 pub mod units;
+pub mod values;
+
+pub use cx::{Cx, HookRecord, Matched, Meta};
 pub use error::{AttemptReport, BoxError, Error, ErrorKind, Retry, Source};
+pub use exec::{
+    attempts::{Attempts, Target},
+    run::Answer,
+    tail::Tail,
+};
+pub use health::{Finding, HealthChecks};
+pub use hooks::{Changes, Completion, Direction, Ended, HookSet, Hooks, Stage, Stages};
+pub use host::{
+    Host, HostBuilder, HostView,
+    change::Changed,
+    live::{Live, Mount},
+    plan::{Catalog, Entry, LoadError, Policy, Program, normalize_base},
+};
+pub use http_kind::{Http, HttpRequest, HttpResponse, Upgrade, WsMessage};
+pub use kind::{Carrier, Head, Kind};
+pub use layer::{ChainLayer, ChainService, ServiceHandler};
+pub use metadata::{Capability, Metadata, PluginName};
+pub use plugin::{Access, Menu, Plugin, PluginContext, RouteMatch, RouteSource, Scope, Startup};
+pub use settings::{NoSettings, Settings, SettingsProblem, SettingsSpec};
+pub use step::{BoxFuture, Flow, Handler, HandlerFn, OnFailure, Post, Pre, Step};
+pub use values::Identity;

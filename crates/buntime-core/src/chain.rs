@@ -1,0 +1,336 @@
+//! A chain: the frozen, ordered hook sets of one kind in one scope. Computed when configuration changes, never per
+//! request.
+
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    breaker::Breaker,
+    clock::Clock,
+    cx::Current,
+    hooks::{Changes, HookSet, Hooks, Stage, Stages},
+    kind::Kind,
+    metadata::{Capability, PluginName},
+    options::{Fallback, Mode, OnError, Placement},
+    stats::HookStats,
+};
+
+/// A chain holds at most this many hook sets.
+pub const MAX_SETS: usize = 128;
+
+/// The time a hook may take unless configured otherwise.
+pub const DEFAULT_HOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The place of a hook set or plugin: smallest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct OrderKey {
+    /// The coarsest part.
+    pub placement: Placement,
+    /// Lower first.
+    pub priority: i32,
+    /// Among equal priorities.
+    pub order: i32,
+    /// In the configuration.
+    pub position: usize,
+}
+
+/// What all hook sets of one instance share: its name, breaker and last error.
+#[derive(Debug)]
+pub struct Member {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// What it may do.
+    pub capabilities: BTreeSet<Capability>,
+    /// Its breaker.
+    pub breaker: Breaker,
+    last_error: Mutex<Option<LastError>>,
+}
+
+/// The last failure of an instance's hooks.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct LastError {
+    /// In which stage.
+    pub stage: Stage,
+    /// What the log says too.
+    pub message: String,
+    /// When.
+    #[serde(skip)]
+    pub at: SystemTime,
+}
+
+impl Member {
+    /// A member with a closed breaker.
+    pub fn new(plugin: PluginName, capabilities: BTreeSet<Capability>, breaker: Breaker) -> Self {
+        Self { plugin, capabilities, breaker, last_error: Mutex::new(None) }
+    }
+
+    /// Its last failure.
+    pub fn last_error(&self) -> Option<LastError> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_last_error(&self, stage: Stage, message: String, at: SystemTime) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(LastError { stage, message, at });
+    }
+}
+
+/// One hook set in a chain.
+pub struct Link<K: Kind> {
+    /// The instance it belongs to.
+    pub member: Arc<Member>,
+    /// Its name.
+    pub set: Cow<'static, str>,
+    /// Its place.
+    pub key: OrderKey,
+    /// The stages it takes part in.
+    pub stages: Stages,
+    /// What it changes beyond heads.
+    pub changes: Changes,
+    /// Does it only look?
+    pub observer: bool,
+    /// How it runs beside its neighbours.
+    pub mode: Mode,
+    /// What a failing hook does.
+    pub on_error: OnError,
+    /// How long a hook may take.
+    pub timeout: Duration,
+    /// Its measurements.
+    pub stats: Arc<HookStats>,
+    pub(crate) hooks: Arc<dyn Hooks<K>>,
+    pub(crate) fallback: Option<Arc<dyn Hooks<K>>>,
+    pub(crate) auth_provider: bool,
+}
+
+impl<K: Kind> Link<K> {
+    /// A link for a hook set of that member.
+    pub fn new(member: Arc<Member>, set: HookSet<K>, key: OrderKey) -> Self {
+        let stages = set.hooks.stages();
+        let auth_provider = member.capabilities.contains(&Capability::AuthProvider);
+        Self {
+            member,
+            set: set.name,
+            key: OrderKey { priority: set.priority.unwrap_or(key.priority), ..key },
+            stages,
+            changes: set.changes,
+            observer: set.observer,
+            mode: Mode::Sequential,
+            on_error: OnError::Continue,
+            timeout: DEFAULT_HOOK_TIMEOUT,
+            stats: Arc::default(),
+            hooks: set.hooks,
+            fallback: None,
+            auth_provider,
+        }
+    }
+
+    pub(crate) fn current(&self, index: usize) -> Current {
+        Current { index, auth_provider: self.auth_provider }
+    }
+
+    /// Does it change what only one of a parallel batch may?
+    fn exclusive(&self) -> bool {
+        self.changes.any() || self.auth_provider
+    }
+}
+
+impl<K: Kind> Clone for Link<K> {
+    fn clone(&self) -> Self {
+        Self {
+            member: self.member.clone(),
+            set: self.set.clone(),
+            key: self.key,
+            stages: self.stages,
+            changes: self.changes,
+            observer: self.observer,
+            mode: self.mode,
+            on_error: self.on_error.clone(),
+            timeout: self.timeout,
+            stats: self.stats.clone(),
+            hooks: self.hooks.clone(),
+            fallback: self.fallback.clone(),
+            auth_provider: self.auth_provider,
+        }
+    }
+}
+
+impl<K: Kind> fmt::Debug for Link<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("plugin", &self.member.plugin)
+            .field("set", &self.set)
+            .field("key", &self.key)
+            .field("stages", &self.stages)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a chain needs of its surroundings.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Shutdown waits for these.
+    pub tasks: TaskTracker,
+    /// Where tasks go when the thread has no runtime.
+    pub home: Option<Handle>,
+    /// The clock of breakers and backoffs.
+    pub clock: Clock,
+    /// Leave out the measuring of hooks?
+    pub unmeasured: bool,
+    /// What must live as long as the chain: the instances.
+    pub keep: Option<Arc<dyn std::any::Any + Send + Sync>>,
+}
+
+/// A frozen, ordered list of hook sets.
+pub struct Chain<K: Kind> {
+    links: Box<[Link<K>]>,
+    /// For each link that begins a parallel batch, where it ends.
+    batches: Box<[(usize, usize)]>,
+    stages: Stages,
+    changes: Changes,
+    pub(crate) around: Surroundings,
+}
+
+/// Something a chain does otherwise than configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainWarning {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// What is done instead, and why.
+    pub message: String,
+}
+
+/// More hook sets than a chain holds.
+#[derive(Debug, thiserror::Error)]
+#[error("a chain holds at most {MAX_SETS} hook sets, this one has {0}; switch plugins off or split the scope")]
+pub struct TooManySets(usize);
+
+impl<K: Kind> Chain<K> {
+    /// Sorts the links by their keys and freezes them.
+    pub fn new(mut links: Vec<Link<K>>, around: Surroundings) -> Result<(Self, Vec<ChainWarning>), TooManySets> {
+        if links.len() > MAX_SETS {
+            return Err(TooManySets(links.len()));
+        }
+        links.sort_by(|a, b| a.key.cmp(&b.key).then(Ordering::Equal));
+        let mut warnings = Vec::new();
+        resolve_fallbacks(&mut links, &mut warnings);
+        let batches = batches(&links, &mut warnings);
+        let stages = links.iter().fold(Stages::NONE, |all, link| all | link.stages);
+        let changes = links.iter().fold(Changes::NONE, |all, link| all | link.changes);
+        Ok((Self { links: links.into(), batches, stages, changes, around }, warnings))
+    }
+
+    /// A chain without hooks.
+    pub fn empty(around: Surroundings) -> Self {
+        Self { links: [].into(), batches: [].into(), stages: Stages::NONE, changes: Changes::NONE, around }
+    }
+
+    /// Its links, in order.
+    pub fn links(&self) -> &[Link<K>] {
+        &self.links
+    }
+
+    /// The stages any of its sets takes part in.
+    pub fn stages(&self) -> Stages {
+        self.stages
+    }
+
+    /// What any of its sets changes.
+    pub fn changes(&self) -> Changes {
+        self.changes
+    }
+
+    /// The same chain with only the sets that look.
+    pub fn observers(&self) -> Self {
+        let links: Vec<_> = self.links.iter().filter(|link| link.observer).cloned().collect();
+        match Self::new(links, self.around.clone()) {
+            Ok((chain, _)) => chain,
+            Err(TooManySets(_)) => unreachable!("a part of a chain is not longer than the chain"),
+        }
+    }
+
+    /// Where the parallel batch that begins at `index` ends.
+    pub(crate) fn batch_at(&self, index: usize) -> Option<usize> {
+        if self.batches.is_empty() {
+            return None;
+        }
+        self.batches.iter().find(|(start, _)| *start == index).map(|(_, end)| *end)
+    }
+
+    /// Runs a task that shutdown waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match (Handle::try_current(), &self.around.home) {
+            (Ok(here), _) => drop(self.around.tasks.spawn_on(task, &here)),
+            (Err(_), Some(home)) => drop(self.around.tasks.spawn_on(task, home)),
+            (Err(_), None) => tracing::error!("no runtime is left to complete an exchange on"),
+        }
+    }
+}
+
+impl<K: Kind> fmt::Debug for Chain<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.links).finish()
+    }
+}
+
+/// Finds the hooks of the plugins that `onError.fallback` names: those of the same place in their plugin, else its
+/// first set.
+fn resolve_fallbacks<K: Kind>(links: &mut [Link<K>], warnings: &mut Vec<ChainWarning>) {
+    for index in 0..links.len() {
+        let OnError::Fallback(Fallback { plugin: Some(name), response }) = &links[index].on_error else { continue };
+        let plugin = links[index].member.plugin.clone();
+        let of_name = |link: &&Link<K>| link.member.plugin == *name && link.member.plugin != plugin;
+        let same_set = links.iter().filter(of_name).find(|link| link.set == links[index].set);
+        let found = same_set.or_else(|| links.iter().find(of_name)).map(|link| link.hooks.clone());
+        if found.is_none() {
+            let instead = if response.is_some() { "the fixed response is used" } else { "the exchange fails" };
+            let message = format!("onError.fallback names `{name}`, which has no hooks in this chain; {instead}");
+            warnings.push(ChainWarning { plugin, message });
+        }
+        links[index].fallback = found;
+    }
+}
+
+/// Neighbours of equal placement and priority that say `parallel`. A second one that changes what only one may, runs
+/// alone.
+fn batches<K: Kind>(links: &[Link<K>], warnings: &mut Vec<ChainWarning>) -> Box<[(usize, usize)]> {
+    let mut batches = Vec::new();
+    let mut start = 0;
+    while start < links.len() {
+        let first = &links[start];
+        let mut end = start + 1;
+        let mut exclusive = first.exclusive();
+        while first.mode == Mode::Parallel && end < links.len() {
+            let next = &links[end];
+            let neighbours = next.mode == Mode::Parallel
+                && (next.key.placement, next.key.priority) == (first.key.placement, first.key.priority);
+            if !neighbours {
+                break;
+            }
+            if exclusive && next.exclusive() {
+                warnings.push(ChainWarning {
+                    plugin: next.member.plugin.clone(),
+                    message: format!(
+                        "runs after its batch: `{}` in it already changes bodies or shared values",
+                        first.member.plugin
+                    ),
+                });
+                break;
+            }
+            exclusive |= next.exclusive();
+            end += 1;
+        }
+        if end - start > 1 {
+            batches.push((start, end));
+        }
+        start = end;
+    }
+    batches.into()
+}

@@ -1,0 +1,268 @@
+//! In through the pre hooks, to the handler, and back out through post or error hooks.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    breaker::Admission,
+    chain::{Chain, Link},
+    cx::{Cx, Meta},
+    error::{Error, ErrorKind},
+    exec::{
+        Bits, State,
+        call::{ErrorCall, PostCall, PreCall, fall_back, invoke, refusal},
+        tail::Tail,
+        watch::{Pulse, Watched, caught},
+    },
+    hooks::{Ended, Stage},
+    kind::Kind,
+    options::{AfterRetry, OnError},
+    step::{BoxFuture, Handler, OnFailure, Post, Pre, Step},
+};
+
+/// Where the way in ended.
+pub(crate) enum Turn<K: Kind> {
+    /// The handler's turn.
+    Handle,
+    /// A hook answered.
+    Answer(Box<K::Response>),
+    /// A hook refused.
+    Fail(K::Error),
+}
+
+/// A response, and what is still to be done when its body has been sent.
+pub struct Answer<K: Kind> {
+    /// The response, or the error that is left.
+    pub result: Result<K::Response, K::Error>,
+    /// The rest of the exchange. Dropping it says that the client is gone.
+    pub tail: Tail<K>,
+}
+
+impl<K: Kind> std::fmt::Debug for Answer<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("ok", &self.result.is_ok()).finish_non_exhaustive()
+    }
+}
+
+impl<K: Kind> Chain<K> {
+    /// Runs one exchange up to the response's head.
+    ///
+    /// When the returned future is dropped before it ends, the entered sets still get `error` and `complete`, in a
+    /// task that shutdown waits for.
+    pub async fn run(self: &Arc<Self>, meta: Meta, request: K::Request, handler: Arc<dyn Handler<K>>) -> Answer<K> {
+        let measured = !self.around.unmeasured && !self.links().is_empty();
+        let pulse = Pulse::new(if measured { Instant::now() } else { meta.started }, measured);
+        let mut guard = Guard(Some(Box::new(State {
+            chain: self.clone(),
+            cx: Cx::new(meta, request, handler),
+            pulse,
+            entered: Bits::default(),
+            inside: 0,
+            forks: Vec::new(),
+            status: 0,
+            error: None,
+            response_bytes: 0,
+            upgraded_bytes: 0,
+            to_head: None,
+        })));
+        let result = match guard.0.as_deref_mut() {
+            Some(state) => state.go().await,
+            None => unreachable!("the guard was just filled"),
+        };
+        Answer { result, tail: Tail::new(guard.0.take()) }
+    }
+}
+
+/// Unwinds an exchange whose future is dropped.
+struct Guard<K: Kind>(Option<Box<State<K>>>);
+
+impl<K: Kind> Drop for Guard<K> {
+    fn drop(&mut self) {
+        let Some(state) = self.0.take().filter(|state| !state.entered.is_empty()) else { return };
+        let chain = state.chain.clone();
+        chain.spawn(state.abandon());
+    }
+}
+
+impl<K: Kind> State<K> {
+    async fn go(&mut self) -> Result<K::Response, K::Error> {
+        let result = match self.way_in().await {
+            Turn::Handle => {
+                let handler = self.cx.handler.clone();
+                self.handle(handler).await
+            }
+            Turn::Answer(response) => Ok(*response),
+            Turn::Fail(error) => Err(error),
+        };
+        let result = self.way_out(result).await;
+        self.status = match &result {
+            Ok(response) => K::status(response),
+            Err(error) => error.as_ref().status().as_u16(),
+        };
+        self.error = result.as_ref().err().map(|error| error.as_ref().code());
+        self.to_head = Some(self.cx.meta.started.elapsed());
+        result
+    }
+
+    /// The pre hooks in chain order, until one of them ends it.
+    async fn way_in(&mut self) -> Turn<K> {
+        let chain = self.chain.clone();
+        let links = chain.links();
+        let mut index = 0;
+        while index < links.len() {
+            if let Some(end) = chain.batch_at(index) {
+                match self.batch(&chain, index, end).await {
+                    None => index = end,
+                    Some(turn) => return turn,
+                }
+                continue;
+            }
+            let link = &links[index];
+            let outcome = match self.enter(link, index).await {
+                Entry::Entered if link.stages.has(Stage::Pre) => {
+                    invoke(link, index, &mut self.cx, &mut PreCall, &mut self.pulse).await
+                }
+                Entry::Entered => Pre::Continue,
+                Entry::Instead(outcome) => outcome,
+            };
+            if let Some(turn) = self.turn(outcome) {
+                return turn;
+            }
+            index += 1;
+        }
+        Turn::Handle
+    }
+
+    /// Whether an outcome ends the way in.
+    pub(crate) fn turn(&mut self, outcome: Pre<K>) -> Option<Turn<K>> {
+        match outcome {
+            Pre::Continue => None,
+            Pre::Respond(response) => Some(Turn::Answer(response)),
+            Pre::Fail(error) => Some(Turn::Fail(error)),
+            Pre::Handle(handler) => {
+                self.cx.handler = handler;
+                Some(Turn::Handle)
+            }
+        }
+    }
+
+    /// Marks a set as entered, unless its breaker is open: then `onError` decides at once.
+    pub(crate) async fn enter(&mut self, link: &Link<K>, index: usize) -> Entry<K> {
+        match link.member.breaker.admit() {
+            Admission::Enter => {}
+            Admission::Probe => self.pulse.probes.set(index),
+            Admission::Refuse => {
+                link.stats.skip(Stage::Pre);
+                return Entry::Instead(self.instead(link, index).await);
+            }
+        }
+        self.entered.set(index);
+        self.inside = index + 1;
+        Entry::Entered
+    }
+
+    async fn instead(&mut self, link: &Link<K>, index: usize) -> Pre<K> {
+        match &link.on_error {
+            OnError::Continue => Pre::Continue,
+            OnError::Retry(options) if options.after_retry == AfterRetry::Continue => Pre::Continue,
+            OnError::Fail | OnError::Retry(_) => Pre::Fail(refusal(link)),
+            OnError::Fallback(fallback) => {
+                fall_back(link, index, &mut self.cx, &mut PreCall, &mut self.pulse, fallback).await
+            }
+        }
+    }
+
+    /// Runs a handler. Not part of any hook: its time and failures are its own.
+    async fn handle(&mut self, handler: Arc<dyn Handler<K>>) -> Result<K::Response, K::Error> {
+        let deadline = self.cx.meta.deadline.filter(|_| !handler.keeps_time());
+        let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let step = caught(|| handler.call(&mut self.cx));
+        let watched = match step {
+            Ok(Step::Done(result)) => Watched::Finished(result),
+            Ok(Step::Later(future)) => self.pulse.watch(future, limit).await.0,
+            Err(text) => Watched::Panicked(text),
+        };
+        self.pulse.skip();
+        match watched {
+            Watched::Finished(result) => result,
+            Watched::TimedOut => Err(Error::new(ErrorKind::UpstreamTimeout).into()),
+            Watched::Panicked(text) => {
+                tracing::error!(kind = K::NAME, "handler panicked: {text}");
+                Err(Error::new(ErrorKind::Internal).with_internal(text).into())
+            }
+        }
+    }
+
+    /// The post or error hooks in reverse.
+    async fn way_out(&mut self, mut result: Result<K::Response, K::Error>) -> Result<K::Response, K::Error> {
+        let chain = self.chain.clone();
+        while self.inside > 0 {
+            // Before the call: a hook that was begun is not called again when the exchange is dropped meanwhile.
+            self.inside -= 1;
+            let index = self.inside;
+            let link = &chain.links()[index];
+            if !self.entered.has(index) {
+                continue;
+            }
+            result = match result {
+                Ok(response) if link.stages.has(Stage::Post) => self.post(link, index, response).await,
+                Err(error) if link.stages.has(Stage::Error) => self.failed(link, index, error).await,
+                same => same,
+            };
+        }
+        result
+    }
+
+    async fn post(&mut self, link: &Link<K>, index: usize, response: K::Response) -> Result<K::Response, K::Error> {
+        self.cx.response = Some(response);
+        let out = invoke(link, index, &mut self.cx, &mut PostCall, &mut self.pulse).await;
+        let response = self.cx.response.take();
+        match (out, response) {
+            (Post::Continue, Some(response)) => Ok(response),
+            (Post::Replace(response), _) => Ok(*response),
+            (Post::Fail(error), _) => Err(error),
+            (Post::Continue, None) => Err(refusal(link)),
+        }
+    }
+
+    async fn failed(&mut self, link: &Link<K>, index: usize, error: K::Error) -> Result<K::Response, K::Error> {
+        let out = invoke(link, index, &mut self.cx, &mut ErrorCall::<K>(&error), &mut self.pulse).await;
+        match out {
+            OnFailure::PassOn => Err(error),
+            OnFailure::Replace(other) => Err(other),
+            OnFailure::Recover(response) => Ok(*response),
+            OnFailure::Handle(handler) => self.handle(handler).await,
+        }
+    }
+
+    /// The client has gone before there was a head: `error` for the sets that had neither, then `complete` for all.
+    fn abandon(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            for (index, mut fork) in std::mem::take(&mut self.forks).into_iter().map(|f| (f.index, f.cx)) {
+                self.cx.take_slot(&mut fork, index);
+            }
+            self.cx.response = None;
+            self.pulse.skip();
+            let error = Error::new(ErrorKind::ClientClosed);
+            self.error = Some(error.code());
+            self.status = error.status().as_u16();
+            let error = K::Error::from(error);
+            let chain = self.chain.clone();
+            while self.inside > 0 {
+                self.inside -= 1;
+                let index = self.inside;
+                let link = &chain.links()[index];
+                if self.entered.has(index) && link.stages.has(Stage::Error) {
+                    invoke(link, index, &mut self.cx, &mut ErrorCall::<K>(&error), &mut self.pulse).await;
+                }
+            }
+            self.complete(Ended::ClientGone);
+        })
+    }
+}
+
+/// Whether a set was entered.
+pub(crate) enum Entry<K: Kind> {
+    Entered,
+    /// Its breaker is open; this is what happens instead of its hook.
+    Instead(Pre<K>),
+}
