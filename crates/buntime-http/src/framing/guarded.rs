@@ -1,0 +1,354 @@
+//! The stream between a socket and hyper: lets through what [`Framing`] found good, without copying it in the usual
+//! case; notes progress for the connection's clock; lingers before it closes on a client that is still sending.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Refusal, WireLimits, track::Framing};
+
+/// What hyper is given in the place of a head that was refused; the adapter answers it with the refusal.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
+/// Bytes behind an upgrade request that are kept until it is answered; past it the client has to wait.
+const MAX_UNDECIDED: usize = 64 << 10;
+/// Bytes that are read and thrown away before closing on a client that still sends, so that it can read the answer.
+const MAX_LINGER: usize = 4 << 20;
+
+/// What the parts of one connection tell each other: the stream, the adapter, the clock. All on one thread; atomics
+/// only because tokio's tasks must be `Send`.
+#[derive(Debug, Default)]
+pub(crate) struct LinkState {
+    /// Requests hyper has handed over.
+    calls: AtomicU64,
+    /// The last request that got its response's head, and whether that was a 101.
+    answered: AtomicU64,
+    upgraded: AtomicBool,
+    /// Exchanges whose response has not been handed to hyper whole.
+    in_flight: AtomicUsize,
+    /// The number of the request that stands in for a refused one, and why it was refused.
+    refused_call: AtomicU64,
+    refusal: OnceLock<Refusal>,
+    /// The clock wants the head that is arriving refused as too slow.
+    head_is_late: AtomicBool,
+    /// A head has begun and is not whole.
+    partial_head: AtomicBool,
+    heads: AtomicU64,
+    written: AtomicU64,
+    write_blocked: AtomicBool,
+    closing: AtomicBool,
+}
+
+impl LinkState {
+    /// A request arrived: its number, from 1.
+    pub(crate) fn begin(&self) -> u64 {
+        self.calls.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Why request `call` stands in for a refused one, if it does.
+    pub(crate) fn refusal_of(&self, call: u64) -> Option<Refusal> {
+        if self.refused_call.load(Relaxed) == call { self.refusal.get().copied() } else { None }
+    }
+
+    pub(crate) fn answered(&self, call: u64, upgraded: bool) {
+        self.upgraded.store(upgraded, Relaxed);
+        self.answered.store(call, Relaxed);
+    }
+
+    pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Relaxed)
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// The number of the head that is arriving in pieces, if one is.
+    pub(crate) fn partial_head(&self) -> Option<u64> {
+        self.partial_head.load(Relaxed).then(|| self.heads.load(Relaxed))
+    }
+
+    pub(crate) fn give_up_on_head(&self) {
+        self.head_is_late.store(true, Relaxed);
+    }
+
+    /// Bytes written so far, and whether the socket takes no more for now.
+    pub(crate) fn writing(&self) -> (u64, bool) {
+        (self.written.load(Relaxed), self.write_blocked.load(Relaxed))
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    fn refuse(&self, call: u64, refusal: Refusal) {
+        let _ = self.refusal.set(refusal);
+        self.refused_call.store(call, Relaxed);
+    }
+}
+
+/// Counts one exchange for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<LinkState>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+#[derive(Debug)]
+enum Mode {
+    /// HTTP/1, judged.
+    Judged(Framing),
+    /// The last head was refused; nothing more is read.
+    Refused,
+    /// HTTP/2, or upgraded: bytes.
+    Raw,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct GuardedIo<T> {
+    inner: T,
+    mode: Mode,
+    link: Arc<LinkState>,
+    /// Bytes that were read and not handed on; the first `vetted` of them may be.
+    held: BytesMut,
+    vetted: usize,
+    lingered: usize,
+    shut: bool,
+}
+
+impl<T: AsyncRead + Unpin> GuardedIo<T> {
+    /// HTTP/1: `read` has been read from `inner` already.
+    pub(crate) fn http1(inner: T, read: BytesMut, limits: WireLimits, link: Arc<LinkState>) -> Self {
+        let mut framing = Framing::new(limits);
+        let vetted = framing.feed(&read);
+        let mut io = Self { inner, mode: Mode::Judged(framing), link, held: read, vetted, lingered: 0, shut: false };
+        io.note();
+        io
+    }
+
+    /// Anything else: bytes are passed as they come.
+    pub(crate) fn raw(inner: T, read: BytesMut, link: Arc<LinkState>) -> Self {
+        let vetted = read.len();
+        Self { inner, mode: Mode::Raw, link, held: read, vetted, lingered: 0, shut: false }
+    }
+
+    /// Takes over what the framing learned: a refusal, a head in pieces.
+    fn note(&mut self) {
+        let Mode::Judged(framing) = &mut self.mode else { return };
+        if let Some(refusal) = framing.refusal() {
+            self.link.refuse(framing.heads() + 1, refusal);
+            self.link.partial_head.store(false, Relaxed);
+            // Heads found good before it go first; everything after it is thrown away.
+            self.held.truncate(self.vetted);
+            self.held.extend_from_slice(STAND_IN);
+            self.vetted = self.held.len();
+            self.mode = Mode::Refused;
+            return;
+        }
+        let partial = framing.is_at_head() && self.held.len() > self.vetted;
+        self.link.heads.store(framing.heads(), Relaxed);
+        self.link.partial_head.store(partial, Relaxed);
+    }
+
+    /// Has the request that asked for an upgrade been answered, and how?
+    fn decide(&mut self) {
+        let Mode::Judged(framing) = &mut self.mode else { return };
+        if !framing.is_undecided() || self.link.answered.load(Relaxed) < framing.heads() {
+            return;
+        }
+        if self.link.upgraded.load(Relaxed) {
+            self.mode = Mode::Raw;
+            self.vetted = self.held.len();
+        } else {
+            framing.declined();
+            self.vetted += framing.feed(&self.held[self.vetted..]);
+            self.note();
+        }
+    }
+
+    fn refuse_late_head(&mut self) {
+        if self.link.head_is_late.load(Relaxed)
+            && let Mode::Judged(framing) = &mut self.mode
+            && framing.is_at_head()
+        {
+            framing.refuse(Refusal::HeaderTimeout);
+            self.note();
+        }
+    }
+
+    /// Hands on what was judged.
+    fn hand_on(&mut self, out: &mut ReadBuf<'_>) {
+        let count = self.vetted.min(out.remaining());
+        out.put_slice(&self.held[..count]);
+        self.held.advance(count);
+        self.vetted -= count;
+        if self.held.is_empty() {
+            // An idle connection keeps no memory for it.
+            self.held = BytesMut::new();
+        }
+    }
+
+    /// Reads straight into hyper's buffer, and takes back what may not be there yet. The usual case: nothing.
+    fn read_through(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        let before = out.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, out))?;
+        let got = out.filled().len() - before;
+        if got == 0 {
+            return Poll::Ready(Ok(true));
+        }
+        let Mode::Judged(framing) = &mut self.mode else { return Poll::Ready(Ok(true)) };
+        let pass = framing.feed(&out.filled()[before..]);
+        if pass < got {
+            self.held.extend_from_slice(&out.filled()[before + pass..]);
+            out.set_filled(before + pass);
+        }
+        self.note();
+        Poll::Ready(Ok(pass > 0))
+    }
+
+    /// Reads more of what is held: a head in pieces, or bytes behind an upgrade request. `true`: the stream ended.
+    fn read_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut scratch = [0u8; 4096];
+        let mut buffer = ReadBuf::new(&mut scratch);
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buffer))?;
+        if buffer.filled().is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        self.held.extend_from_slice(buffer.filled());
+        if let Mode::Judged(framing) = &mut self.mode {
+            self.vetted = framing.feed(&self.held);
+        }
+        self.note();
+        Poll::Ready(Ok(false))
+    }
+
+    /// Reads and forgets, so that closing does not reset a connection whose client still sends and has not read our
+    /// answer. The clock bounds its time.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0u8; 4096];
+        while self.lingered < MAX_LINGER {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => self.lingered += buffer.filled().len(),
+                _ => break,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// May the client still be sending what nobody will read?
+    fn should_linger(&self) -> bool {
+        match &self.mode {
+            Mode::Judged(framing) => !framing.is_at_head() || !self.held.is_empty(),
+            Mode::Refused => true,
+            Mode::Raw => false,
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for GuardedIo<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if this.vetted > 0 {
+                this.hand_on(out);
+                return Poll::Ready(Ok(()));
+            }
+            this.decide();
+            this.refuse_late_head();
+            if this.vetted > 0 {
+                continue;
+            }
+            match &this.mode {
+                // Nothing more will come; the end of the stream would cancel the answer to the refused request.
+                Mode::Refused => return Poll::Pending,
+                Mode::Judged(framing) if framing.is_broken() => {
+                    return Poll::Ready(Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "the chunked body is malformed",
+                    )));
+                }
+                Mode::Judged(framing) if framing.is_undecided() && this.held.len() >= MAX_UNDECIDED => {
+                    return Poll::Pending;
+                }
+                Mode::Judged(_) | Mode::Raw => {}
+            }
+            if this.held.is_empty() {
+                if ready!(this.read_through(cx, out))? {
+                    return Poll::Ready(Ok(()));
+                }
+            } else if ready!(this.read_more(cx))? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<T: AsyncWrite + AsyncRead + Unpin> GuardedIo<T> {
+    fn note_write(&self, result: &Poll<io::Result<usize>>) {
+        match result {
+            Poll::Ready(Ok(count)) => {
+                self.link.written.fetch_add(*count as u64, Relaxed);
+                self.link.write_blocked.store(false, Relaxed);
+            }
+            Poll::Pending => self.link.write_blocked.store(true, Relaxed),
+            Poll::Ready(Err(_)) => {}
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedIo<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.inner).poll_write(cx, data);
+        self.note_write(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.inner).poll_write_vectored(cx, data);
+        self.note_write(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.link.closing.store(true, Relaxed);
+        if !this.shut {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
+            this.shut = true;
+        }
+        if this.should_linger() {
+            ready!(this.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}

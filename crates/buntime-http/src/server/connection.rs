@@ -1,0 +1,211 @@
+//! One connection, from accept to close: TLS, which HTTP it speaks, its requests, its end.
+
+use std::{future::Future, io, pin::Pin, sync::Arc};
+
+use bytes::BytesMut;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpStream,
+    time::{Instant, MissedTickBehavior, interval_at, timeout},
+};
+
+use super::{
+    ConnectionInfo, Limits, Serve,
+    clock::{Clock, Verdict},
+    exchange::{self, Context},
+    stats::Open,
+    stream::Stream,
+    worker::{Arrival, WorkerContext},
+};
+use crate::framing::{GuardedIo, LinkState, WireLimits};
+
+/// What every HTTP/2 connection begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+pub(super) async fn run<S: Serve>(arrival: Arrival, context: WorkerContext, service: Arc<S>) {
+    let limits = context.control.limits();
+    let peer = arrival.peer;
+    let opened = tokio::select! {
+        biased;
+        () = context.cut.cancelled() => return,
+        // Nothing was asked yet, so there is nothing to finish.
+        () = context.stopping.cancelled() => return,
+        opened = open(arrival, &context, &limits) => opened,
+    };
+    let (stream, protocol, read, info) = match opened {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::debug!(%error, %peer, "a connection ended before its first request");
+            return;
+        }
+    };
+    let link = Arc::new(LinkState::default());
+    let exchanges = Arc::new(Context {
+        service,
+        info: Arc::new(info),
+        link: Arc::clone(&link),
+        control: Arc::clone(&context.control),
+    });
+    let handle = service_fn(move |request: Request<Incoming>| exchange::run(Arc::clone(&exchanges), request));
+    match protocol {
+        Protocol::Http1 => {
+            let wire = WireLimits {
+                max_uri: limits.max_uri,
+                max_header_bytes: limits.max_header_bytes,
+                max_headers: limits.max_headers,
+            };
+            let io = TokioIo::new(GuardedIo::http1(stream, read, wire, Arc::clone(&link)));
+            let connection = http1_builder(&limits).serve_connection(io, handle).with_upgrades();
+            drive(connection, http1::UpgradeableConnection::graceful_shutdown, link, &limits, &context, peer).await;
+        }
+        Protocol::Http2 => {
+            let io = TokioIo::new(GuardedIo::raw(stream, read, Arc::clone(&link)));
+            let connection = http2_builder(&limits).serve_connection(io, handle);
+            drive(connection, http2::Connection::graceful_shutdown, link, &limits, &context, peer).await;
+        }
+    }
+}
+
+type Opened = (Stream, Protocol, BytesMut, ConnectionInfo);
+
+/// Handshake and choice of protocol. `None`: the client left.
+async fn open(arrival: Arrival, context: &WorkerContext, limits: &Limits) -> io::Result<Option<Opened>> {
+    let Arrival { stream, peer, open } = arrival;
+    let stream = TcpStream::from_std(stream)?;
+    // Answers are written whole; waiting for more only delays them.
+    stream.set_nodelay(true)?;
+    let local = stream.local_addr()?;
+    let acceptor = context.control.tls.load_full();
+    let info = ConnectionInfo {
+        peer,
+        local,
+        tls: acceptor.is_some(),
+        worker: context.index,
+        stopping: context.stopping.clone(),
+    };
+    match acceptor {
+        Some(acceptor) => {
+            let handshake = timeout(limits.handshake_timeout, acceptor.0.accept(stream));
+            let failed = |_: &io::Error| context.control.stats.count_tls_failure();
+            let stream = handshake.await.unwrap_or_else(|late| Err(late.into())).inspect_err(failed)?;
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+            Ok(Some((Stream::tls(stream, open), protocol, BytesMut::new(), info)))
+        }
+        None => {
+            let Ok(sniffed) = timeout(limits.header_timeout, sniff(stream, open)).await else {
+                context.control.stats.count_timed_out();
+                return Ok(None);
+            };
+            Ok(sniffed?.map(|(stream, protocol, read)| (stream, protocol, read, info)))
+        }
+    }
+}
+
+/// Reads until it is clear whether the client speaks HTTP/2 by prior knowledge.
+async fn sniff(mut stream: TcpStream, open: Open) -> io::Result<Option<(Stream, Protocol, BytesMut)>> {
+    let mut read = BytesMut::with_capacity(1024);
+    loop {
+        if stream.read_buf(&mut read).await? == 0 {
+            return Ok(None);
+        }
+        let seen = read.len().min(PREFACE.len());
+        if read[..seen] != PREFACE[..seen] {
+            return Ok(Some((Stream::plain(stream, open), Protocol::Http1, read)));
+        }
+        if seen == PREFACE.len() {
+            return Ok(Some((Stream::plain(stream, open), Protocol::Http2, read)));
+        }
+    }
+}
+
+fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // Ours are stricter, and come first; these only must not be in their way.
+        .header_read_timeout(None)
+        .max_headers(limits.max_headers.saturating_add(1))
+        .max_buf_size(limits.max_header_bytes.saturating_mul(2).max(400 << 10))
+        .pipeline_flush(true)
+        .timer(TokioTimer::new());
+    builder
+}
+
+fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.max_streams)
+        .max_pending_accept_reset_streams(limits.max_pending_resets)
+        .max_local_error_reset_streams(limits.max_error_resets)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.ping_interval)
+        .keep_alive_timeout(limits.ping_timeout)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .max_send_buf_size(256 << 10);
+    builder
+}
+
+/// Polls a connection to its end, and looks at its clock now and then.
+async fn drive<C, E>(
+    connection: C,
+    close: impl Fn(Pin<&mut C>),
+    link: Arc<LinkState>,
+    limits: &Limits,
+    context: &WorkerContext,
+    peer: std::net::SocketAddr,
+) where
+    C: Future<Output = Result<(), E>>,
+    E: std::error::Error,
+{
+    let mut connection = std::pin::pin!(connection);
+    let mut stopping = std::pin::pin!(context.stopping.cancelled());
+    let mut cut = std::pin::pin!(context.cut.cancelled());
+    let mut is_stopping = false;
+    let now = Instant::now();
+    let mut clock = Clock::new(link, now);
+    let period = Clock::period(limits);
+    let mut ticks = interval_at(now + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let now = tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, %peer, "a connection ended with an error");
+                }
+                return;
+            }
+            now = ticks.tick() => now,
+            () = stopping.as_mut(), if !is_stopping => {
+                is_stopping = true;
+                close(connection.as_mut());
+                continue;
+            }
+            () = cut.as_mut(), if is_stopping => return,
+        };
+        match clock.look(now, &context.control.limits.load()) {
+            Verdict::Fine => {}
+            Verdict::Refuse => context.control.stats.count_timed_out(),
+            Verdict::Close => close(connection.as_mut()),
+            Verdict::Cut => {
+                context.control.stats.count_timed_out();
+                return;
+            }
+        }
+    }
+}
