@@ -93,20 +93,7 @@ async fn attempt<K: Kind, C: Call<K>>(
     call: &mut C,
     pulse: &mut Pulse,
 ) -> Result<C::Out, Failure> {
-    let step = caught(|| call.begin(hooks, cx));
-    let (result, polled) = match step {
-        Ok(Step::Done(result)) => (result.map_err(Failure::Error), None),
-        Ok(Step::Later(future)) => {
-            let (watched, busy) = pulse.watch(future, Some(link.timeout)).await;
-            let result = match watched {
-                Watched::Finished(result) => result.map_err(Failure::Error),
-                Watched::TimedOut => Err(Failure::Timeout(link.timeout)),
-                Watched::Panicked(text) => Err(Failure::Panic(text)),
-            };
-            (result, Some(busy))
-        }
-        Err(text) => (Err(Failure::Panic(text)), None),
-    };
+    let (result, polled) = call_once(link, hooks, cx, call, pulse).await;
     if pulse.measured {
         let took = pulse.lap();
         let outcome = result.as_ref().map_or_else(Failure::outcome, C::outcome);
@@ -123,6 +110,28 @@ async fn attempt<K: Kind, C: Call<K>>(
         }
     }
     result
+}
+
+async fn call_once<K: Kind, C: Call<K>>(
+    link: &Link<K>,
+    hooks: &dyn Hooks<K>,
+    cx: &mut Cx<K>,
+    call: &mut C,
+    pulse: &mut Pulse,
+) -> (Result<C::Out, Failure>, Option<Duration>) {
+    match caught(|| call.begin(hooks, cx)) {
+        Ok(Step::Done(result)) => (result.map_err(Failure::Error), None),
+        Ok(Step::Later(future)) => {
+            let (watched, busy) = pulse.watch(future, Some(link.timeout)).await;
+            let result = match watched {
+                Watched::Finished(result) => result.map_err(Failure::Error),
+                Watched::TimedOut => Err(Failure::Timeout(link.timeout)),
+                Watched::Panicked(text) => Err(Failure::Panic(text)),
+            };
+            (result, Some(busy))
+        }
+        Err(text) => (Err(Failure::Panic(text)), None),
+    }
 }
 
 /// Boxed, so that the way of a request that nothing fails on stays small.
