@@ -1,0 +1,78 @@
+//! The two nginx: the upstream that answers 1 KB, and the one that proxies to it.
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use crate::{Result, child::Started, loopback, setup};
+
+/// How often a port that was taken meanwhile is replaced.
+const TRIES: usize = 5;
+
+/// A running nginx, ended with this value.
+#[derive(Debug)]
+pub(super) struct Nginx {
+    pub(super) port: u16,
+    _process: Started,
+}
+
+impl Nginx {
+    /// Answers every request with 1 KB.
+    pub(super) fn upstream(dir: &Path, access_log: bool) -> Result<Self> {
+        let body = "0123456789abcdef".repeat(64);
+        let server = |port: u16| {
+            format!(
+                "server {{ listen 127.0.0.1:{port} reuseport; location / {{ default_type text/plain; return 200 \"{body}\"; }} }}"
+            )
+        };
+        Self::start("upstream", dir, access_log, server)
+    }
+
+    /// Proxies to `upstream` over kept connections.
+    pub(super) fn proxy(dir: &Path, upstream: u16, access_log: bool) -> Result<Self> {
+        let server = |port: u16| {
+            format!(
+                "upstream up {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000000; }}
+                 server {{ listen 127.0.0.1:{port} reuseport; location / {{ proxy_pass http://up; proxy_http_version 1.1; \
+                 proxy_set_header Connection \"\"; proxy_set_header Host $host; \
+                 proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }} }}"
+            )
+        };
+        Self::start("nginx", dir, access_log, server)
+    }
+
+    fn start(name: &str, dir: &Path, access_log: bool, server: impl Fn(u16) -> String) -> Result<Self> {
+        let program = setup::find("nginx").ok_or("nginx is not there; run `cargo xtask setup`")?;
+        let home = dir.join(name);
+        fs::create_dir_all(&home)?;
+        let mut last = None;
+        for _ in 0..TRIES {
+            let port = loopback::free_port()?;
+            let file = home.join("nginx.conf");
+            fs::write(&file, configuration(&home, access_log, &server(port)))?;
+            let mut command = Command::new(&program);
+            command.arg("-e").arg("stderr").arg("-p").arg(&home).arg("-c").arg(&file);
+            let mut process = Started::new(name, &mut command, dir)?;
+            let ready = process.wait_until("answering", Duration::from_secs(5), |_| {
+                loopback::get(port, "/").ok().filter(|(status, _)| *status == 200)
+            });
+            match ready {
+                Ok(_) => return Ok(Self { port, _process: process }),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| "nginx was never started".into()))
+    }
+}
+
+fn configuration(home: &Path, access_log: bool, server: &str) -> String {
+    let home = home.display();
+    let log = if access_log { format!("{home}/access.log") } else { "off".to_owned() };
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("  {kind}_temp_path {home}/{kind};\n"))
+        .collect();
+    format!(
+        "daemon off;\npid {home}/pid;\nworker_processes 2;\nerror_log stderr error;\n\
+         events {{ worker_connections 4096; }}\n\
+         http {{\n{temporary}  access_log {log};\n  tcp_nodelay on;\n  keepalive_requests 1000000000;\n  {server}\n}}\n"
+    )
+}

@@ -1,0 +1,134 @@
+//! What the tests and benches need of the machine, and installing it. Quick and silent about what is there.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use crate::{Result, workspace::cargo};
+
+/// How a program comes onto the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    /// A Debian package.
+    Debian(&'static str),
+    /// A crate with a program.
+    Cargo(&'static str),
+    /// A package installed for all users by npm.
+    #[expect(dead_code, reason = "the first client that is tested from Node brings the first one")]
+    Npm(&'static str),
+}
+
+/// One program.
+#[derive(Debug)]
+struct Need {
+    program: &'static str,
+    from: From,
+    why: &'static str,
+    /// Is it enough to do without?
+    optional: bool,
+}
+
+/// The list: add a line.
+const NEEDS: &[Need] = &[
+    Need { program: "nginx", from: From::Debian("nginx-light"), why: "bench: upstream and baseline", optional: false },
+    Need { program: "wrk", from: From::Debian("wrk"), why: "bench: the load", optional: false },
+    Need { program: "cargo-nextest", from: From::Cargo("cargo-nextest"), why: "faster tests", optional: true },
+    Need { program: "haproxy", from: From::Debian("haproxy"), why: "bench: another baseline", optional: true },
+];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Install nothing; print what is missing and fail if it is required
+    #[arg(long)]
+    check: bool,
+    /// Also install what is optional
+    #[arg(long)]
+    all: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| find(need.program).is_none()).collect();
+    let (wanted, left): (Vec<&Need>, Vec<&Need>) = missing.into_iter().partition(|need| args.all || !need.optional);
+    for need in &left {
+        println!("setup: {} is not there, and is optional ({}; --all installs it)", need.program, need.why);
+    }
+    if wanted.is_empty() {
+        println!("setup: nothing to install");
+        return Ok(());
+    }
+    for need in &wanted {
+        println!("setup: {} is missing ({}): {}", need.program, need.why, source(need.from));
+    }
+    if args.check {
+        let names: Vec<_> = wanted.iter().map(|need| need.program).collect();
+        return Err(format!("missing: {}; run `cargo xtask setup`", names.join(", ")).into());
+    }
+    install(&wanted)?;
+    for need in &wanted {
+        let at = find(need.program).ok_or_else(|| format!("{} was installed and is not in PATH", need.program))?;
+        println!("setup: installed {} ({})", need.program, at.display());
+    }
+    Ok(())
+}
+
+fn source(from: From) -> String {
+    match from {
+        From::Debian(package) => format!("Debian package {package}"),
+        From::Cargo(name) => format!("crate {name}"),
+        From::Npm(package) => format!("npm package {package}"),
+    }
+}
+
+fn install(needs: &[&Need]) -> Result {
+    let names = |pick: fn(From) -> Option<&'static str>| -> Vec<&str> {
+        needs.iter().filter_map(|need| pick(need.from)).collect()
+    };
+    let debian = names(|from| if let From::Debian(name) = from { Some(name) } else { None });
+    if !debian.is_empty() {
+        if find("apt-get").is_none() {
+            return Err(format!("this is no Debian; install by hand: {}", debian.join(", ")).into());
+        }
+        done(privileged("apt-get").args(["update", "-q"]))?;
+        done(privileged("apt-get").args(["install", "-q", "-y", "--no-install-recommends"]).args(debian))?;
+    }
+    for name in names(|from| if let From::Cargo(name) = from { Some(name) } else { None }) {
+        done(cargo().args(["install", "--locked", name]))?;
+    }
+    let npm = names(|from| if let From::Npm(name) = from { Some(name) } else { None });
+    if !npm.is_empty() {
+        done(privileged("npm").args(["install", "--global", "--no-fund", "--no-audit"]).args(npm))?;
+    }
+    Ok(())
+}
+
+/// As root, or through a sudo that does not ask.
+fn privileged(program: &str) -> Command {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    if root {
+        let mut command = Command::new(program);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        return command;
+    }
+    let mut command = Command::new("sudo");
+    command.args(["-n", "DEBIAN_FRONTEND=noninteractive", program]);
+    command
+}
+
+fn done(command: &mut Command) -> Result {
+    let shown = format!("{command:?}");
+    println!("setup: {shown}");
+    let status = command.stdin(Stdio::null()).status().map_err(|error| format!("cannot run {shown}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})").into()) }
+}
+
+/// Where a program is. Servers live in `sbin`, which a user's PATH may lack.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut dirs: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    dirs.extend(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    if let Some(home) = std::env::var_os("CARGO_HOME") {
+        dirs.push(PathBuf::from(home).join("bin"));
+    }
+    dirs.into_iter().map(|dir| dir.join(program)).find(|file| file.is_file())
+}
