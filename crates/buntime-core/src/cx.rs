@@ -232,7 +232,7 @@ impl<K: Kind> Cx<K> {
             self.slots.resize_with(index + 1, || None);
         }
         let slot = &mut self.slots[index];
-        if !slot.as_deref().is_some_and(|s| s.is::<T>()) {
+        if slot.as_deref().and_then(|s| s.downcast_ref::<T>()).is_none() {
             *slot = Some(Box::new(T::default()));
         }
         match slot.as_deref_mut().and_then(|s| s.downcast_mut()) {

@@ -53,5 +53,5 @@ pub use layer::{ChainLayer, ChainService, ServiceHandler};
 pub use metadata::{Capability, Metadata, PluginName};
 pub use plugin::{Access, Menu, Plugin, PluginContext, RouteMatch, RouteSource, Scope, Startup};
 pub use settings::{NoSettings, Settings, SettingsProblem, SettingsSpec};
-pub use step::{BoxFuture, Flow, Handler, HandlerFn, OnFailure, Post, Pre, Step};
+pub use step::{BoxFuture, Flow, Handler, HandlerFn, OnFailure, Post, Pre, Step, handler_fn};
 pub use values::Identity;

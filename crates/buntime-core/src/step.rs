@@ -58,8 +58,16 @@ pub trait Handler<K: Kind>: Send + Sync + 'static {
     }
 }
 
+/// A handler made of a function. See [`handler_fn`].
+pub struct HandlerFn<F>(F);
+
 /// A handler made of a function.
-pub struct HandlerFn<F>(pub F);
+pub fn handler_fn<K: Kind, F>(answer: F) -> HandlerFn<F>
+where
+    F: for<'a> Fn(&'a mut Cx<K>) -> Step<'a, K::Response, K::Error> + Send + Sync + 'static,
+{
+    HandlerFn(answer)
+}
 
 impl<F> fmt::Debug for HandlerFn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -91,7 +91,7 @@ impl<K: Kind> Tail<K> {
 
     /// All is over. Runs the complete hooks.
     pub fn finish(mut self, ended: Ended) {
-        if let Some(state) = self.0.take() {
+        if let Some(mut state) = self.0.take() {
             state.complete(ended);
         }
     }
@@ -107,7 +107,7 @@ impl<K: Kind> Tail<K> {
 
 impl<K: Kind> Drop for Tail<K> {
     fn drop(&mut self) {
-        if let Some(state) = self.0.take() {
+        if let Some(mut state) = self.0.take() {
             state.complete(Ended::ClientGone);
         }
     }
@@ -121,7 +121,7 @@ impl<K: Kind> std::fmt::Debug for Tail<K> {
 
 impl<K: Kind> State<K> {
     /// Calls `complete` of every entered set, in reverse. What is not ready at once goes to a tracked task.
-    pub(crate) fn complete(mut self: Box<Self>, ended: Ended) {
+    pub(crate) fn complete(&mut self, ended: Ended) {
         let total = self.cx.meta.started.elapsed();
         let end = Completion {
             ended,

@@ -153,14 +153,14 @@ impl Inner {
             tracing::warn!("{warning}");
         }
         if live.slots.iter().any(recovers) {
-            self.recover(live);
+            self.recover(&live);
         }
         changed
     }
 
     /// Tries the quarantined plugins of this set again, with growing pauses, until it is no longer the live one.
-    fn recover(self: &Arc<Self>, set: Arc<Live>) {
-        let set = Arc::downgrade(&set);
+    fn recover(self: &Arc<Self>, set: &Arc<Live>) {
+        let set = Arc::downgrade(set);
         let inner = Arc::downgrade(self);
         let (ended, mut pause) = (self.ended.clone(), self.recovery);
         self.bounds.home.spawn(async move {
