@@ -10,5 +10,12 @@
 //! anything that knows of plugins.
 
 pub mod body;
+pub mod client_address;
 mod framing;
+pub mod hygiene;
+pub mod path;
+pub mod request_id;
 pub mod server;
+pub mod trace_context;
+pub mod upgrade;
+pub mod upstream;

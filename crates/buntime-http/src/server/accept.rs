@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Refused connections that are told so at once; more are just closed.
 const MAX_TOLD: usize = 64;
 const TELL_TIMEOUT: Duration = Duration::from_secs(1);
-const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: 141\r\nretry-after: 1\r\nconnection: close\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Over capacity\",\"status\":503,\"detail\":\"Too many connections\",\"code\":\"over_capacity\",\"error\":\"Over capacity\"}\r\n";
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: 140\r\nretry-after: 1\r\nconnection: close\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Over capacity\",\"status\":503,\"detail\":\"Too many connections\",\"code\":\"over_capacity\",\"error\":\"Over capacity\"}\r\n";
 
 pub(super) async fn accept(
     listener: TcpListener,

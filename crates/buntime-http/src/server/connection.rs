@@ -137,10 +137,13 @@ fn http1_builder(limits: &Limits) -> http1::Builder {
     builder
         // Ours are stricter, and come first; these only must not be in their way.
         .header_read_timeout(None)
-        .max_headers(limits.max_headers.saturating_add(1))
         .max_buf_size(limits.max_header_bytes.saturating_mul(2).max(400 << 10))
         .pipeline_flush(true)
         .timer(TokioTimer::new());
+    // Asking for a number at all makes hyper allocate for every head; up to its default there is no need to ask.
+    if limits.max_headers > 100 {
+        builder.max_headers(limits.max_headers);
+    }
     builder
 }
 

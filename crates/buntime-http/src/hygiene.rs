@@ -1,0 +1,257 @@
+//! Header fields that must not pass: forged ones on the way in, hop-by-hop ones in both directions; and those that a
+//! proxy owes the next one.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header, uri::Scheme};
+
+use crate::client_address::ClientAddress;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Names that only this system gives out; whoever sends them is lying.
+fn is_internal(name: &str) -> bool {
+    name.starts_with("x-")
+        && (name == "x-identity" || name.starts_with("x-consumer-") || name.starts_with("x-buntime-"))
+}
+
+/// Names that only a proxy may send.
+fn is_forwarding(name: &str) -> bool {
+    name == "forwarded" || name == "x-real-ip" || name.starts_with("x-forwarded-")
+}
+
+/// Removes what nobody outside may say: identity and internal fields always, forwarding fields unless `peer_is_trusted`.
+/// To be called after the client's address was found, and before any hook.
+pub fn remove_forged(headers: &mut HeaderMap, peer_is_trusted: bool) {
+    // `_` counts as `-`: some upstreams make no difference between the two.
+    let forged = |name: &HeaderName| {
+        let name = name.as_str();
+        if name.contains('_') {
+            let name = name.replace('_', "-");
+            return is_internal(&name) || is_forwarding(&name);
+        }
+        is_internal(name) || (!peer_is_trusted && is_forwarding(name))
+    };
+    // The usual request has none, and then nothing is allocated.
+    while let Some(name) = headers.keys().find(|name| forged(name)).cloned() {
+        headers.remove(name);
+    }
+}
+
+/// Removes what concerns one connection only: `Connection` and what it names, `Keep-Alive`, `Proxy-*`, `TE` but for
+/// `trailers`, `Transfer-Encoding`, `Upgrade`. With `keep_upgrade` an upgrade's own fields stay: `Upgrade`, and a
+/// `Connection: upgrade`.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
+    let upgrade = if keep_upgrade { headers.get(header::UPGRADE).cloned() } else { None };
+    if headers.contains_key(header::CONNECTION) {
+        for name in named_by_connection(headers) {
+            headers.remove(name);
+        }
+        headers.remove(header::CONNECTION);
+    }
+    if headers.contains_key(header::TE) {
+        let wants_trailers = headers.get_all(header::TE).iter().any(|value| has_token(value, "trailers"));
+        headers.remove(header::TE);
+        if wants_trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+    }
+    for name in [
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+    if let Some(upgrade) = upgrade {
+        headers.insert(header::UPGRADE, upgrade);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// What `Connection` names. Fields without which a message means something else are not taken away by it: a client
+/// could strip what was put there for the upstream.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| {
+            ![header::HOST, header::CONTENT_LENGTH, header::TE, header::AUTHORIZATION, header::COOKIE].contains(name)
+                && !is_internal(name.as_str())
+                && !is_forwarding(name.as_str())
+        })
+        .collect()
+}
+
+/// Is `token` among the comma-separated words of `value`, parameters aside?
+fn has_token(value: &HeaderValue, token: &str) -> bool {
+    let Ok(text) = value.to_str() else { return false };
+    text.split(',')
+        .map(|word| word.split_once(';').map_or(word, |(word, _)| word).trim())
+        .any(|word| word.eq_ignore_ascii_case(token))
+}
+
+/// Does an HTTP/1.1 request ask for an upgrade? `Connection` must name it, or it is a left-over.
+pub fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::UPGRADE)
+        && headers.get_all(header::CONNECTION).iter().any(|value| has_token(value, "upgrade"))
+}
+
+/// Tells the upstream who asks and how: `X-Forwarded-For` (appended), `-Proto`, `-Host`, `-Port`; `Forwarded` only
+/// where a trusted peer sent one already.
+///
+/// To be called after [`remove_forged`]: what is there by then came from a trusted proxy.
+pub fn add_forwarding(headers: &mut HeaderMap, client: &ClientAddress) {
+    let peer = client.peer.ip().to_canonical();
+    append_to_list(headers, &X_FORWARDED_FOR, &peer.to_string());
+    let is_https = client.scheme == Scheme::HTTPS;
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if is_https { "https" } else { "http" }));
+    if headers.contains_key(header::FORWARDED) {
+        let node = match peer {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("\"[{ip}]\""),
+        };
+        append_to_list(headers, &header::FORWARDED, &format!("for={node}"));
+    }
+    let Some(host) = &client.host else { return };
+    headers.insert(X_FORWARDED_PORT, port_of(host, is_https));
+    headers.insert(X_FORWARDED_HOST, host.clone());
+}
+
+fn port_of(host: &HeaderValue, is_https: bool) -> HeaderValue {
+    let named =
+        host.to_str().ok().and_then(|host| host.rsplit_once(':')).and_then(|(_, port)| port.parse::<u16>().ok());
+    match named {
+        Some(port) => HeaderValue::from(port),
+        None => HeaderValue::from_static(if is_https { "443" } else { "80" }),
+    }
+}
+
+/// Adds this hop to `Via`, on requests and responses. `version` is that of the message received.
+pub fn add_via(headers: &mut HeaderMap, version: Version) {
+    let hop = match version {
+        Version::HTTP_2 => "2.0 buntime",
+        Version::HTTP_10 => "1.0 buntime",
+        _ => "1.1 buntime",
+    };
+    if headers.contains_key(header::VIA) {
+        append_to_list(headers, &header::VIA, hop);
+    } else {
+        headers.insert(header::VIA, HeaderValue::from_static(hop));
+    }
+}
+
+/// One line, whatever it was before: some upstreams read only the first or the last.
+fn append_to_list(headers: &mut HeaderMap, name: &HeaderName, entry: &str) {
+    let mut line = String::new();
+    for value in headers.get_all(name).iter().filter_map(|value| value.to_str().ok()) {
+        line.push_str(value);
+        line.push_str(", ");
+    }
+    line.push_str(entry);
+    if let Ok(value) = HeaderValue::try_from(line) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client_address::TrustedProxies;
+
+    fn map(headers: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
+        map
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn forged_fields_are_removed() {
+        let forged = [
+            ("X-Identity", "{}"),
+            ("x-identity", "2"),
+            ("X-Consumer-Id", "a"),
+            ("X-Buntime-Base", "a"),
+            ("X_Identity", "a"),
+            ("x-forwarded_for", "a"),
+            ("X-Forwarded-For", "1.1.1.1"),
+            ("Forwarded", "for=1.1.1.1"),
+            ("X-Real-IP", "1.1.1.1"),
+            ("Accept", "*/*"),
+        ];
+        let mut headers = map(&forged);
+        remove_forged(&mut headers, false);
+        assert_eq!(names(&headers), ["accept"]);
+        let mut headers = map(&forged);
+        remove_forged(&mut headers, true);
+        assert_eq!(names(&headers), ["accept", "forwarded", "x-forwarded-for", "x-real-ip"]);
+    }
+
+    #[test]
+    fn hop_by_hop_fields_are_removed() {
+        let mut headers = map(&[
+            ("Connection", "close, X-Mine"),
+            ("Connection", "authorization, x-forwarded-for"),
+            ("X-Mine", "a"),
+            ("Authorization", "a"),
+            ("X-Forwarded-For", "a"),
+            ("Keep-Alive", "a"),
+            ("Proxy-Authorization", "a"),
+            ("Transfer-Encoding", "chunked"),
+            ("TE", "gzip, trailers;q=1"),
+            ("Upgrade", "websocket"),
+            ("Trailer", "x"),
+        ]);
+        remove_hop_by_hop(&mut headers, false);
+        assert_eq!(names(&headers), ["authorization", "te", "trailer", "x-forwarded-for"]);
+        assert_eq!(headers["te"], "trailers");
+    }
+
+    #[test]
+    fn an_upgrade_keeps_its_fields() {
+        let mut headers = map(&[("Connection", "keep-alive, Upgrade"), ("Upgrade", "websocket")]);
+        assert!(asks_for_upgrade(&headers));
+        remove_hop_by_hop(&mut headers, true);
+        assert_eq!(
+            (headers["connection"].to_str().unwrap(), &headers["upgrade"]),
+            ("upgrade", &HeaderValue::from_static("websocket"))
+        );
+        assert!(!asks_for_upgrade(&map(&[("Upgrade", "websocket")])));
+    }
+
+    #[test]
+    fn the_next_hop_is_told() {
+        let mut headers =
+            map(&[("Host", "a.example:8080"), ("X-Forwarded-For", "1.1.1.1"), ("Forwarded", "for=1.1.1.1")]);
+        let trusted = TrustedProxies::new(["::1/128".parse().unwrap()]);
+        let client = ClientAddress::of("[::1]:9".parse().unwrap(), true, &headers, &trusted);
+        add_forwarding(&mut headers, &client);
+        assert_eq!(headers["x-forwarded-for"], "1.1.1.1, ::1");
+        assert_eq!(headers["forwarded"], "for=1.1.1.1, for=\"[::1]\"");
+        assert_eq!(headers["x-forwarded-proto"], "https");
+        assert_eq!(headers["x-forwarded-host"], "a.example:8080");
+        assert_eq!(headers["x-forwarded-port"], "8080");
+        add_via(&mut headers, Version::HTTP_2);
+        add_via(&mut headers, Version::HTTP_11);
+        assert_eq!(headers["via"], "2.0 buntime, 1.1 buntime");
+    }
+}
