@@ -13,6 +13,7 @@ use std::{
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::step::BoxFuture;
 
@@ -109,12 +110,15 @@ impl HealthChecks {
         Registered { checks: self.clone(), key }
     }
 
-    /// Runs all checks at once, each for at most `timeout`. One that panics is unhealthy.
+    /// Runs all checks at once, each for at most `timeout`; then it is unhealthy, and dropped. One that panics is
+    /// unhealthy.
     pub async fn run(&self, timeout: Duration) -> Vec<Checked> {
         let checks: Vec<_> = self.checks().iter().map(|((name, _), check)| (name.clone(), check.clone())).collect();
         join_all(checks.into_iter().map(|(name, check)| async move {
             let begun = std::time::Instant::now();
-            let finding = match tokio::time::timeout(timeout, tokio::spawn(check())).await {
+            // Dropped with its handle: checks that hang do not pile up.
+            let task = AbortOnDropHandle::new(tokio::spawn(async move { check().await }));
+            let finding = match tokio::time::timeout(timeout, task).await {
                 Ok(Ok(finding)) => finding,
                 Ok(Err(_)) => Finding::unhealthy("The check itself failed"),
                 Err(_) => Finding::unhealthy(format!("No answer within {} ms", timeout.as_millis())),
@@ -157,5 +161,21 @@ mod tests {
         let found = checks.run(Duration::from_millis(50)).await;
         let statuses: Vec<_> = found.iter().map(|c| (c.name.as_str(), c.finding.status)).collect();
         assert_eq!(statuses, [("a", Status::Healthy), ("b", Status::Unhealthy), ("c", Status::Unhealthy)]);
+    }
+
+    #[tokio::test]
+    async fn a_check_that_hangs_is_dropped() {
+        let checks = HealthChecks::default();
+        let (held, mut dropped) = tokio::sync::mpsc::channel::<()>(1);
+        let hangs = checks.register("hangs", move || {
+            let held = held.clone();
+            async move {
+                let _held = held;
+                std::future::pending().await
+            }
+        });
+        checks.run(Duration::from_millis(20)).await;
+        drop(hangs);
+        assert_eq!(dropped.recv().await, None, "its future still holds a sender");
     }
 }

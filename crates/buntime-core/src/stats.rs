@@ -85,7 +85,8 @@ pub const BUCKETS: [f64; 12] = [
     4.294_967_296,
 ];
 
-const SHARDS: usize = 8;
+/// How many shards a counter has; [`shard`] is always below it.
+pub const SHARDS: usize = 8;
 const STAGES: usize = Stage::ALL.len();
 const OUTCOMES: usize = Outcome::ALL.len();
 
