@@ -16,7 +16,7 @@ use http::HeaderValue;
 use serde_json::Value;
 
 use crate::{
-    hooks::Stage,
+    hooks::{Stage, Stages},
     kind::{Carrier, Kind},
     stats::Outcome,
     step::Handler,
@@ -100,6 +100,7 @@ pub struct Cx<K: Kind> {
     pub(crate) values: Values,
     pub(crate) slots: Vec<Slot>,
     pub(crate) current: Current,
+    pub(crate) stages: Stages,
     pub(crate) hook_log: Option<Vec<HookRecord>>,
     undo: Undo<K>,
 }
@@ -158,6 +159,7 @@ impl<K: Kind> Cx<K> {
             values: Values::default(),
             slots: Vec::new(),
             current: Current::NONE,
+            stages: Stages::NONE,
             hook_log: None,
             undo: Undo::disarmed(),
         }
@@ -171,6 +173,11 @@ impl<K: Kind> Cx<K> {
     /// What was matched.
     pub fn route(&self) -> Option<&Arc<Matched>> {
         self.meta.route.as_ref()
+    }
+
+    /// The stages any set of the chain takes part in: a handler need not prepare what nobody will look at.
+    pub fn stages(&self) -> Stages {
+        self.stages
     }
 
     /// The request's head.
@@ -357,6 +364,7 @@ impl<K: Kind> Cx<K> {
             values: self.values.clone(),
             slots,
             current: self.current,
+            stages: self.stages,
             hook_log: None,
             undo: Undo::disarmed(),
         }

@@ -23,6 +23,7 @@ pub mod kind;
 mod layer;
 pub mod metadata;
 pub mod options;
+pub mod path_pattern;
 pub mod plugin;
 pub mod problem;
 pub mod services;

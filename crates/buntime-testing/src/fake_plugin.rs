@@ -75,6 +75,12 @@ pub enum Act {
     Chunk(Arc<dyn Fn(&mut Option<Bytes>, bool) + Send + Sync>),
 }
 
+impl std::fmt::Debug for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Act")
+    }
+}
+
 /// A plugin that does what a test tells it.
 #[derive(Clone)]
 pub struct FakePlugin {
@@ -91,9 +97,9 @@ pub struct FakePlugin {
 /// The settings of a [`FakePlugin`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct FakeSettings {
+pub(crate) struct FakeSettings {
     /// Anything.
-    pub value: u32,
+    pub(crate) value: u32,
 }
 
 impl Settings for FakeSettings {}

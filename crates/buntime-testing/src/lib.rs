@@ -4,16 +4,19 @@
 //! - [`TestRuntime`]: plugins behind a real listener on port 0.
 //! - [`FakePlugin`]: a plugin that does what a test tells it: fail, stall, panic, answer, note what it saw.
 //! - [`FakeUpstream`] and [`RawUpstream`]: what plugins talk to, well-behaved or not.
+//! - [`readme`]: a plugin's README, held to its word.
 //! - [`eventually`]: waits for what becomes true, with patience instead of sleeps.
 
 mod compliance;
 mod fake_plugin;
 mod patience;
+mod readme;
 mod runtime;
 mod upstream;
 
 pub use compliance::compliance;
 pub use fake_plugin::{Act, FakePlugin, Journal};
 pub use patience::eventually;
+pub use readme::readme;
 pub use runtime::TestRuntime;
 pub use upstream::{FakeUpstream, RawUpstream};

@@ -104,6 +104,7 @@ impl<K: Kind> Chain<K> {
         }
         let whole = request.fork(true);
         let mut cx = Cx::new(meta.clone(), whole, first);
+        cx.stages = self.stages();
         let mut pulse = Pulse::new(std::time::Instant::now(), !self.around.unmeasured);
         let mut failed = None;
         for (index, link) in self.links().iter().enumerate().filter(|(_, link)| link.stages.has(Stage::Route)) {

@@ -129,6 +129,7 @@ impl TailBody {
     }
 
     fn break_off(&mut self, code: &'static str) {
+        self.ended = true;
         if let Some(tail) = self.tail.take() {
             tail.broke(code);
         }

@@ -51,9 +51,11 @@ impl<K: Kind> Chain<K> {
     pub async fn run(self: &Arc<Self>, meta: Meta, request: K::Request, handler: Arc<dyn Handler<K>>) -> Answer<K> {
         let measured = !self.around.unmeasured && !self.links().is_empty();
         let pulse = Pulse::new(if measured { Instant::now() } else { meta.started }, measured);
+        let mut cx = Cx::new(meta, request, handler);
+        cx.stages = self.stages();
         let mut guard = Guard(Some(Box::new(State {
             chain: self.clone(),
-            cx: Cx::new(meta, request, handler),
+            cx,
             pulse,
             entered: Bits::default(),
             inside: 0,

@@ -22,7 +22,7 @@ use crate::{
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// What a change did.
+/// What a change did. Published on the event bus once it is in place, the first start included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Changed {
     /// Started anew.
@@ -155,6 +155,7 @@ impl Inner {
         if live.slots.iter().any(recovers) {
             self.recover(&live);
         }
+        self.events.publish(changed.clone());
         changed
     }
 
