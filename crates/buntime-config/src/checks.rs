@@ -21,7 +21,7 @@ pub(crate) fn check(root: &Node, catalog: &dyn PluginCatalog, out: &mut Vec<Diag
     idle_keys(root, out);
     trusted_proxies(root, out);
     gateway_bases(root, catalog, out);
-    required(root, out);
+    required(root, &catalog.names(), out);
     unique_entries(root, &mut Path::default(), out);
     unique_names(root, "services", "service", out);
     unique_names(root, "consumerGroups", "group", out);
@@ -77,7 +77,7 @@ fn gateway_bases(root: &Node, catalog: &dyn PluginCatalog, out: &mut Vec<Diagnos
     }
 }
 
-fn required(root: &Node, out: &mut Vec<Diagnostic>) {
+fn required(root: &Node, known: &[PluginName], out: &mut Vec<Diagnostic>) {
     let entries: Vec<EntryParts<'_>> = root.list("plugins").iter().filter_map(EntryParts::of).collect();
     let listed: Vec<PluginName> = entries.iter().filter_map(EntryParts::plugin).collect();
     for (index, node) in root.list("required").iter().enumerate() {
@@ -87,10 +87,11 @@ fn required(root: &Node, out: &mut Vec<Diagnostic>) {
         match entries.iter().find(|parts| parts.plugin().as_ref() == Some(&name)) {
             None => {
                 let message = format!("`{}` is required, but not listed in `plugins`", short(spelling));
-                let help = suggest_plugin(spelling, &listed, "listed are");
+                let slip = suggest_plugin(spelling, &listed, "").filter(|help| help.starts_with("did you mean"));
+                let help = slip.filter(|_| !known.contains(&name));
                 let error =
                     Diagnostic::error(&node.place, &path, message).help("list it in `plugins`, or remove it here");
-                out.push(error.maybe_help(help.filter(|help| help.starts_with("did you mean"))));
+                out.push(error.maybe_help(help));
             }
             Some(parts) if !parts.is_enabled() => {
                 let message = format!("`{name}` is required, but its entry says `enabled: false`");
@@ -149,7 +150,7 @@ fn services(root: &Node, out: &mut Vec<Diagnostic>) {
             check_upstream(upstream, &Path::new(&format!("{}/upstream", path.as_str())), out);
         }
         if matches!(service.data, Data::Table(_)) && service.list("routes").is_empty() {
-            let message = format!("nothing reaches the service `{}`: it has no routes", short(name));
+            let message = "this service has no routes, so nothing reaches it";
             out.push(Diagnostic::error(&service.place, &path, message).warning());
         }
         for (r, route) in service.list("routes").iter().enumerate() {
@@ -163,8 +164,10 @@ fn services(root: &Node, out: &mut Vec<Diagnostic>) {
 fn header_values(route: &Node, path: &Path, out: &mut Vec<Diagnostic>) {
     for member in route.get("headers").map_or(&[][..], Node::members) {
         if member.value.text().is_some_and(|text| formats::check("header-value", text).is_err()) {
-            let at = Path::new(&format!("{}/headers", path.as_str()));
-            out.push(Diagnostic::error(&member.value.place, &at, "this cannot be the value of a header"));
+            let mut at = Path::new(&format!("{}/headers", path.as_str()));
+            at.with_key(&member.key, |at| {
+                out.push(Diagnostic::error(&member.value.place, at, "this cannot be the value of a header"));
+            });
         }
     }
 }
@@ -243,7 +246,7 @@ fn consumers(root: &Node, out: &mut Vec<Diagnostic>) {
         let name = consumer.word("name").unwrap_or("?");
         check_groups(consumer, &groups, &path, out);
         if matches!(consumer.data, Data::Table(_)) && consumer.list("match").is_empty() {
-            let message = format!("the consumer `{}` has no `match` and is never recognised", short(name));
+            let message = "this consumer has no `match`, so it is never recognised";
             out.push(Diagnostic::error(&consumer.place, &path, message).warning());
         }
         for (m, found) in consumer.list("match").iter().enumerate() {

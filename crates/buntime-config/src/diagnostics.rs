@@ -5,9 +5,10 @@ use std::{fmt, sync::Arc};
 use serde_json::{Value, json};
 
 use crate::{
+    hide::Secrets,
     render,
     source::{SourceFile, TextRange},
-    tree::{Node, Path, Place},
+    tree::{Path, Place},
 };
 
 /// At most so many problems are kept; past them only their number is told.
@@ -133,12 +134,13 @@ impl Diagnostic {
 #[derive(Clone)]
 pub struct Diagnostics {
     source: Arc<SourceFile>,
+    secrets: Arc<Secrets>,
     items: Vec<Diagnostic>,
     left_out: usize,
 }
 
 impl Diagnostics {
-    pub(crate) fn new(source: Arc<SourceFile>, mut items: Vec<Diagnostic>, secrets: &Secrets) -> Self {
+    pub(crate) fn new(source: Arc<SourceFile>, mut items: Vec<Diagnostic>, secrets: Arc<Secrets>) -> Self {
         items.sort_by_key(Diagnostic::order);
         items.dedup();
         let left_out = items.len().saturating_sub(MOST);
@@ -149,7 +151,7 @@ impl Diagnostics {
                 secrets.scrub(help);
             }
         }
-        Self { source, items, left_out }
+        Self { source, secrets, items, left_out }
     }
 
     /// Is there nothing to tell?
@@ -179,7 +181,7 @@ impl Diagnostics {
 
     /// For a person: each with `file:line:column`, the line, a caret and what to do; with ANSI colours when asked.
     pub fn render(&self, colour: bool) -> String {
-        render::render(self, &self.source, colour)
+        render::render(self, &self.source, &self.secrets, colour)
     }
 
     /// For a program: `{ severity, file, line, column, message, help, path }` each. What does not stand in the file has
@@ -220,26 +222,3 @@ impl fmt::Debug for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
-
-/// The secret texts of a configuration, which no message may repeat.
-#[derive(Clone, Default)]
-pub(crate) struct Secrets(Vec<String>);
-
-impl Secrets {
-    /// Every string that stands under a secret key or came from a secret variable.
-    pub(crate) fn of(root: &Node) -> Self {
-        let mut texts = crate::mask::secret_texts(root);
-        // The longest first: a secret may contain another.
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        texts.dedup();
-        Self(texts)
-    }
-
-    pub(crate) fn scrub(&self, text: &mut String) {
-        for secret in &self.0 {
-            if text.contains(secret.as_str()) {
-                *text = text.replace(secret.as_str(), crate::mask::MASK);
-            }
-        }
-    }
-}

@@ -108,7 +108,7 @@ impl<'c> Entries<'c> {
         let base = Path::new(&format!("{}{}", path.as_str(), if parts.below == "/config" { "" } else { parts.below }));
         self.judge_options(node, &parts, base, out);
         for member in &parts.strange {
-            path.with_key(&member.key, |path| out.push(self.strange_key(member, &name, path)));
+            path.with_key(&member.key, |path| out.push(self.strange_key(member, node.members(), &name, path)));
         }
         self.judge_settings(node, &parts, &name, path, out);
     }
@@ -154,7 +154,7 @@ impl<'c> Entries<'c> {
     }
 
     /// A key of the long form that is neither common nor `config`.
-    fn strange_key(&self, member: &Member, name: &PluginName, path: &Path) -> Diagnostic {
+    fn strange_key(&self, member: &Member, there: &[Member], name: &PluginName, path: &Path) -> Diagnostic {
         let schema = self.schema(name);
         let own = schema.as_ref().and_then(|schema| schema["properties"].as_object());
         if own.is_some_and(|own| own.contains_key(&member.key)) {
@@ -163,7 +163,7 @@ impl<'c> Entries<'c> {
                 .help(format!("put it into `config`: {{ \"name\": …, \"config\": {{ \"{}\": … }} }}", member.key));
         }
         let keys: Vec<&str> = ["name", "config"].into_iter().chain(EntryOptions::KEYS).collect();
-        unknown_key(member, &keys, path)
+        unknown_key(member, &keys, there, path)
     }
 
     fn judge_settings(
@@ -278,7 +278,7 @@ pub(crate) fn suggest_plugin(spelling: &str, names: &[PluginName], what: &str) -
 pub(crate) fn pointer_of(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();
-    for segment in path.iter() {
+    for segment in path {
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
             Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),

@@ -64,6 +64,7 @@ impl<'t> Lexer<'t> {
                 Token::String(text) => Lexeme::Text(text),
                 Token::Word(word) => Lexeme::Word(word),
                 Token::Boolean(value) => Lexeme::Bool(value),
+                Token::Number(_) if self.goes_on(range.end) => return self.bad_number(range.start),
                 Token::Number(number) => Lexeme::Number(number),
                 Token::Null => Lexeme::Null,
             };
@@ -116,6 +117,18 @@ impl<'t> Lexer<'t> {
         (Lexeme::Bad(message, help), TextRange::new(start, end))
     }
 
+    /// Do letters or digits follow at once? `1.2.3` and `10mb` are one mistake, not two values.
+    fn goes_on(&self, end: usize) -> bool {
+        self.text[end..].starts_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'))
+    }
+
+    fn bad_number(&mut self, start: usize) -> (Lexeme<'t>, TextRange) {
+        let end = self.word_end(start);
+        self.restart(end);
+        let help = "write it as 42 or 0.5, and what has a unit in double quotes".to_owned();
+        (Lexeme::Bad("is not a JSON number".to_owned(), Some(help)), TextRange::new(start, end))
+    }
+
     fn restart(&mut self, offset: usize) {
         self.base = offset.min(self.text.len());
         self.scanner = scanner(&self.text[self.base..]);
@@ -165,9 +178,12 @@ fn lower(text: &str) -> String {
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
+/// No more characters of a text are repeated in a message.
+pub(crate) const SHORT: usize = 40;
+
 /// A word for a message, cut when it is long.
 pub(crate) fn short(text: &str) -> String {
-    match text.char_indices().nth(40) {
+    match text.char_indices().nth(SHORT) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }

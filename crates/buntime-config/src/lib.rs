@@ -23,6 +23,7 @@ mod diagnostics;
 mod entries;
 mod env;
 mod formats;
+mod hide;
 mod init;
 mod lexer;
 mod load;

@@ -11,9 +11,10 @@ use serde_json::Value;
 use crate::{
     catalog::PluginCatalog,
     checks,
-    diagnostics::{Diagnostic, Diagnostics, Problem, Secrets, Severity},
+    diagnostics::{Diagnostic, Diagnostics, Problem, Severity},
     entries::{Entries, pointer_of},
     env::Env,
+    hide::Secrets,
     lookup::{self, Source},
     mask,
     model::{Config, ENTRY_DEFINITION},
@@ -65,7 +66,7 @@ pub struct Loaded {
 struct Document {
     source: Arc<SourceFile>,
     root: Node,
-    secrets: Secrets,
+    secrets: Arc<Secrets>,
     tainted: Vec<String>,
 }
 
@@ -87,7 +88,7 @@ impl Loaded {
             message: problem.message,
             help: problem.help,
         });
-        Diagnostics::new(document.source.clone(), items.collect(), &document.secrets)
+        Diagnostics::new(document.source.clone(), items.collect(), document.secrets.clone())
     }
 
     /// The whole configuration in force, defaults included, with `"***"` for secrets.
@@ -107,7 +108,7 @@ impl Loaded {
 ///
 /// All problems that were found, warnings among them, when at least one is an error.
 pub fn load(source: &Source, context: &Context<'_>) -> Result<Loaded, Diagnostics> {
-    let (file, mut root, mut problems) = read(source)?;
+    let Read { file, mut root, mut problems, dropped } = read(source)?;
     let entries = Entries::new(context.catalog);
     substitute::substitute(&mut root, context.env, &mut problems);
     overrides::apply(&mut root, context.env, context.plugins, &entries, &mut problems);
@@ -117,8 +118,8 @@ pub fn load(source: &Source, context: &Context<'_>) -> Result<Loaded, Diagnostic
     Validator::new(&CONFIG_SCHEMA).special(ENTRY_DEFINITION, &judge).run(&root, &mut Path::default(), &mut problems);
     checks::check(&root, context.catalog, &mut problems);
 
-    let secrets = Secrets::of(&root);
-    let failed = |problems| Err(Diagnostics::new(file.clone(), problems, &secrets));
+    let secrets = Arc::new(Secrets::of(&file, dropped.iter().chain([&root])));
+    let failed = |problems| Err(Diagnostics::new(file.clone(), problems, secrets.clone()));
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return failed(problems);
     }
@@ -139,7 +140,7 @@ pub fn load(source: &Source, context: &Context<'_>) -> Result<Loaded, Diagnostic
     aside.put(&mut config);
     Ok(Loaded {
         config,
-        warnings: Diagnostics::new(file.clone(), problems, &secrets),
+        warnings: Diagnostics::new(file.clone(), problems, secrets.clone()),
         file: source.file().map(FilePath::to_owned),
         dir: source.dir().to_owned(),
         fingerprint: fingerprint(&json),
@@ -147,32 +148,44 @@ pub fn load(source: &Source, context: &Context<'_>) -> Result<Loaded, Diagnostic
     })
 }
 
+/// A text as a tree.
+struct Read {
+    file: Arc<SourceFile>,
+    root: Node,
+    problems: Vec<Diagnostic>,
+    dropped: Vec<Node>,
+}
+
 /// The text as a tree. What is wrong with single values is in the list; what makes the whole unreadable is the error.
-fn read(source: &Source) -> Result<(Arc<SourceFile>, Node, Vec<Diagnostic>), Diagnostics> {
+fn read(source: &Source) -> Result<Read, Diagnostics> {
     let (name, text) = match source {
         Source::Defaults(_) => {
             let place = Place::Outside("the built-in defaults".into());
             let file = Arc::new(SourceFile::new("the built-in defaults", ""));
-            return Ok((file, Node::empty_table(place), Vec::new()));
+            return Ok(Read { file, root: Node::empty_table(place), problems: Vec::new(), dropped: Vec::new() });
         }
         Source::File(file) => (file, lookup::read(file)),
         Source::Text { file, text } => (file, Ok(text.clone())),
     };
     let name = name.display().to_string();
-    let fail = |file: Arc<SourceFile>, problems| Err(Diagnostics::new(file, problems, &Secrets::default()));
+    let fail = |file: Arc<SourceFile>, problems| Err(Diagnostics::new(file, problems, Arc::default()));
     let file = match text {
         Ok(text) if text.len() as u64 > lookup::LARGEST_FILE => {
             let problem = Diagnostic::whole(format!("the text is longer than {} MiB", lookup::LARGEST_FILE >> 20));
             return fail(Arc::new(SourceFile::new(name, "")), vec![problem]);
         }
         Ok(text) => Arc::new(SourceFile::new(name, text)),
-        Err((text, problem)) => return fail(Arc::new(SourceFile::new(name, text)), vec![problem]),
+        Err(unreadable) => {
+            return fail(Arc::new(SourceFile::new(name, unreadable.text)), vec![unreadable.problem]);
+        }
     };
-    let parsed = parser::parse(&file);
-    match parsed.root {
-        Some(root) if parsed.sound => Ok((file, root, parsed.problems)),
-        Some(root) => Err(Diagnostics::new(file, parsed.problems, &Secrets::of(&root))),
-        None => fail(file, parsed.problems),
+    let parser::Parsed { root, problems, dropped, sound } = parser::parse(&file);
+    match root {
+        Some(root) if sound => Ok(Read { file, root, problems, dropped }),
+        root => {
+            let secrets = Secrets::of(&file, dropped.iter().chain(&root));
+            Err(Diagnostics::new(file, problems, Arc::new(secrets)))
+        }
     }
 }
 

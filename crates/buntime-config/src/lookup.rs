@@ -65,9 +65,17 @@ impl Source {
     }
 }
 
-/// The text of a file, and what is wrong with it as a file.
-pub(crate) fn read(file: &Path) -> Result<String, (String, Diagnostic)> {
-    let fail = |message: String, help: &str| Err((String::new(), Diagnostic::whole(message).help(help)));
+/// Why a file cannot be read as a text.
+pub(crate) struct Unreadable {
+    /// What of it can be shown.
+    pub(crate) text: String,
+    pub(crate) problem: Diagnostic,
+}
+
+/// The text of a file.
+pub(crate) fn read(file: &Path) -> Result<String, Box<Unreadable>> {
+    let unreadable = |text: String, problem: Diagnostic| Box::new(Unreadable { text, problem });
+    let fail = |message: String, help: &str| Err(unreadable(String::new(), Diagnostic::whole(message).help(help)));
     let bytes = match read_settled(file) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -87,7 +95,7 @@ pub(crate) fn read(file: &Path) -> Result<String, (String, Diagnostic)> {
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         // Everything before the first bad byte is as it was, so its place is the same in both.
         let range = TextRange::new(at, at + '\u{fffd}'.len_utf8());
-        (text, Diagnostic::syntax(range, "the file is not UTF-8 from here on").help("save it as UTF-8"))
+        unreadable(text, Diagnostic::syntax(range, "the file is not UTF-8 from here on").help("save it as UTF-8"))
     })
 }
 

@@ -9,16 +9,10 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use serde_json::Value;
 
-use crate::{
-    source::TextRange,
-    tree::{Data, Node, Path},
-};
+use crate::tree::{Node, Path};
 
 /// What is shown in the place of a secret.
 pub const MASK: &str = "***";
-
-/// Shorter texts are not looked for in messages: they would turn up everywhere.
-const SHORTEST: usize = 4;
 
 /// The last word of a key that makes its value a secret.
 const SECRET_WORDS: [&str; 21] = [
@@ -77,7 +71,7 @@ fn words(name: &str) -> Vec<String> {
 
 /// How the values below a key are treated.
 #[derive(Clone, Copy, PartialEq)]
-enum Under {
+pub(crate) enum Under {
     /// An ordinary key.
     Plain,
     /// A secret one: its string, and the strings of its list.
@@ -87,7 +81,13 @@ enum Under {
 }
 
 impl Under {
-    fn below(self, parent: Option<&str>, key: &str) -> Self {
+    /// For the members of an object.
+    pub(crate) fn inside(self) -> Self {
+        if self == Self::Secret { Self::Item } else { Self::Plain }
+    }
+
+    /// How the value of `key` is treated; `parent` is the key above it.
+    pub(crate) fn below(self, parent: Option<&str>, key: &str) -> Self {
         // The key of a certificate is a path.
         let path = key == "key" && parent == Some("tls");
         if (is_secret_name(key) && !path) || (self == Self::Item && key == "value") {
@@ -121,7 +121,7 @@ fn mask_below(value: &mut Value, under: Under, parent: Option<&str>) {
         }
         Value::Array(items) => items.iter_mut().for_each(|item| mask_below(item, under, parent)),
         Value::Object(members) => {
-            let under = if under == Under::Secret { Under::Item } else { Under::Plain };
+            let under = under.inside();
             for (key, value) in members {
                 mask_below(value, under.below(parent, key), Some(key));
             }
@@ -131,34 +131,8 @@ fn mask_below(value: &mut Value, under: Under, parent: Option<&str>) {
 }
 
 /// `maxTokens: 100` and `keys: 3` count; `password: 1234` does not.
-fn counts_nothing(key: &str) -> bool {
+pub(crate) fn counts_nothing(key: &str) -> bool {
     !key.ends_with('s')
-}
-
-/// The strings of a tree that are secret, for scrubbing messages.
-pub(crate) fn secret_texts(root: &Node) -> Vec<String> {
-    let mut texts = Vec::new();
-    collect(root, Under::Plain, None, &mut texts);
-    texts.retain(|text| text.len() >= SHORTEST);
-    texts
-}
-
-fn collect(node: &Node, under: Under, parent: Option<&str>, texts: &mut Vec<String>) {
-    match &node.data {
-        Data::Text(text) if under == Under::Secret || node.tainted => texts.push(text.clone()),
-        Data::Number(number) if under == Under::Secret && parent.is_none_or(counts_nothing) => {
-            texts.push(number.to_string());
-        }
-        Data::Text(text) => texts.extend(url_secret(text).map(str::to_owned)),
-        Data::List(items) => items.iter().for_each(|item| collect(item, under, parent, texts)),
-        Data::Table(members) => {
-            let under = if under == Under::Secret { Under::Item } else { Under::Plain };
-            for member in members {
-                collect(&member.value, under.below(parent, &member.key), Some(&member.key), texts);
-            }
-        }
-        _ => {}
-    }
 }
 
 /// The pointers of values that came from secret variables.
@@ -182,11 +156,13 @@ pub(crate) fn is_secret_at(node: &Node, path: &Path) -> bool {
         || node.text().is_some_and(|text| url_secret(text).is_some())
 }
 
-/// The user name and password of a URL, and parameters whose names look secret.
-static USERINFO: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)[a-z][a-z0-9+.-]*://([^\s/?#]*)@").ok());
+/// The user name and password of a URL, and parameters whose names look secret. A password may hold a `/` or `@` that
+/// should have been encoded; rather too much is masked than too little.
+pub(crate) static USERINFO: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"(?i)[a-z][a-z0-9+.-]*://([^\s/?#"']*:[^\s"']*|[^\s/?#"']*)@"#).ok());
 static PARAMETER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[?&;]([A-Za-z0-9_.-]+)=([^&;#\s]+)").ok());
 
-fn url_secret(text: &str) -> Option<&str> {
+pub(crate) fn url_secret(text: &str) -> Option<&str> {
     let userinfo = USERINFO.as_ref().and_then(|regex| regex.captures(text)).and_then(|found| found.get(1));
     if let Some(userinfo) = userinfo.filter(|found| !found.is_empty()) {
         let userinfo = userinfo.as_str();
@@ -211,50 +187,6 @@ fn mask_url(text: &str) -> Option<String> {
         if is_secret_name(&found[1]) { found[0].replace(&found[2], MASK) } else { found[0].to_owned() }
     });
     (masked != text).then(|| masked.into_owned())
-}
-
-/// `"key": value` in a line that may be broken: the value reaches to its quote, or to the end.
-static PAIR: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"["']?([A-Za-z0-9_$.-]+)["']?\s*:\s*(?:"((?:[^"\\]|\\.)*)"?|'((?:[^'\\]|\\.)*)'?|([^\s"'\[{,}\]][^,}\]]*)|(\[[^\]]*)\]?)"#)
-        .ok()
-});
-static LISTED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#""((?:[^"\\]|\\.)*)"?"#).ok());
-
-/// The parts of a line of the file that must not be shown, in order and apart from each other. Goes by the text alone:
-/// the line may be one that could not be parsed.
-pub(crate) fn hidden_parts(line: &str) -> Vec<TextRange> {
-    let mut parts = Vec::new();
-    for found in PAIR.iter().flat_map(|regex| regex.captures_iter(line)) {
-        let Some(key) = found.get(1).filter(|key| is_secret_name(key.as_str()) || key.as_str() == "value") else {
-            continue;
-        };
-        for value in (2..=4).filter_map(|group| found.get(group)).filter(|value| !value.is_empty()) {
-            // `${NAME}` is a name, not what it stands for. So are `true` and numbers that count.
-            let counts = value.as_str().parse::<f64>().is_ok() && !counts_nothing(key.as_str());
-            if !is_reference(value.as_str()) && !counts && !matches!(value.as_str().trim(), "true" | "false" | "null") {
-                parts.push(TextRange::new(value.start(), value.end()));
-            }
-        }
-        if let Some(list) = found.get(5) {
-            for item in
-                LISTED.iter().flat_map(|regex| regex.captures_iter(list.as_str())).filter_map(|item| item.get(1))
-            {
-                if !item.is_empty() && !is_reference(item.as_str()) {
-                    parts.push(TextRange::new(list.start() + item.start(), list.start() + item.end()));
-                }
-            }
-        }
-    }
-    for found in USERINFO.iter().flat_map(|regex| regex.captures_iter(line)) {
-        parts.extend(found.get(1).filter(|m| !m.is_empty()).map(|m| TextRange::new(m.start(), m.end())));
-    }
-    parts.sort();
-    parts.dedup_by(|later, earlier| later.start < earlier.end);
-    parts
-}
-
-fn is_reference(text: &str) -> bool {
-    text.starts_with("${") && text.ends_with('}') && text.matches("${").count() == 1 && !text.contains(":-")
 }
 
 #[cfg(test)]
@@ -303,17 +235,5 @@ mod tests {
         for shown in ["b.pem", "\"ci\"", "gateway", "sslmode=on", "x=1", "100", "true"] {
             assert!(text.contains(shown), "{shown} not in {text}");
         }
-    }
-
-    #[test]
-    fn lines() {
-        let hidden =
-            |line: &str| hidden_parts(line).iter().map(|p| line[p.start..p.end].to_owned()).collect::<Vec<_>>();
-        assert_eq!(hidden(r#"  "token": "abc", "port": 1"#), ["abc"]);
-        assert_eq!(hidden(r#"  "token": "abc"#), ["abc"]);
-        assert_eq!(hidden(r#"token: abc def, x"#), ["abc def"]);
-        assert_eq!(hidden(r#""token": "${X}", "keys": ["a", "b"] "#), ["a", "b"]);
-        assert_eq!(hidden(r#""url": "redis://u:p@h/""#), ["u:p"]);
-        assert!(hidden(r#""name": "x""#).is_empty());
     }
 }

@@ -9,8 +9,8 @@ use serde_json::Number;
 
 use crate::{
     diagnostics::Diagnostic,
+    hide,
     lexer::{Lexeme, Lexer, short},
-    mask,
     source::{SourceFile, TextRange},
     suggest,
     tree::{Data, Member, Node, Place},
@@ -29,6 +29,8 @@ pub(crate) struct Parsed {
     pub(crate) root: Option<Node>,
     /// The mistakes.
     pub(crate) problems: Vec<Diagnostic>,
+    /// Values that are in no tree because their keys were there already; their secrets are secrets too.
+    pub(crate) dropped: Vec<Node>,
     /// Do the brackets fit? If not, values may hang in the wrong place, and judging them would mislead.
     pub(crate) sound: bool,
 }
@@ -37,7 +39,8 @@ pub(crate) struct Parsed {
 pub(crate) fn parse(source: &SourceFile) -> Parsed {
     let mut lexer = Lexer::new(source.text());
     let ahead = lexer.next();
-    let mut parser = Parser { source, lexer, ahead, behind: 0, values: 0, problems: Vec::new(), sound: true };
+    let mut parser =
+        Parser { source, lexer, ahead, behind: 0, values: 0, problems: Vec::new(), dropped: Vec::new(), sound: true };
     let root = match parser.ahead.0 {
         Lexeme::End => {
             parser.problems.push(empty(source.text()));
@@ -50,7 +53,7 @@ pub(crate) fn parse(source: &SourceFile) -> Parsed {
         parser.report(range, "there is something behind the end of the configuration", Some("a file holds one object"));
         parser.sound = false;
     }
-    Parsed { root, problems: parser.problems, sound: parser.sound }
+    Parsed { root, problems: parser.problems, dropped: parser.dropped, sound: parser.sound }
 }
 
 fn empty(text: &str) -> Diagnostic {
@@ -70,6 +73,7 @@ struct Parser<'t> {
     behind: usize,
     values: usize,
     problems: Vec<Diagnostic>,
+    dropped: Vec<Node>,
     sound: bool,
 }
 
@@ -91,7 +95,7 @@ impl<'t> Parser<'t> {
     fn quote(&self, range: TextRange) -> String {
         let (start, line) = self.source.line(self.source.position(range.start).line);
         let text = self.source.text()[range.start..range.end].lines().next().unwrap_or_default();
-        let hidden = mask::hidden_parts(line);
+        let hidden = hide::hidden_parts(line);
         if hidden.iter().any(|part| start + part.start < range.end && range.start < start + part.end) {
             return "this".to_owned();
         }
@@ -152,6 +156,8 @@ impl<'t> Parser<'t> {
             Lexeme::Word(word) => self.word(word, range),
             Lexeme::Bad(message, help) => {
                 self.report(range, format!("{} {message}", self.quote(range)), help.as_deref());
+                // What reaches to the end has eaten the brackets; that they are missing is no second mistake.
+                self.sound &= range.end < self.source.text().len();
                 Data::Broken
             }
             Lexeme::Comma | Lexeme::Colon | Lexeme::CloseBrace | Lexeme::CloseBracket | Lexeme::End => Data::Broken,
@@ -286,6 +292,8 @@ impl<'t> Parser<'t> {
                 let line = self.source.position(first).line;
                 let message = format!("the key `{}` is written twice", short(&member.key));
                 self.report(range, message, Some(&format!("the first is on line {line}; remove one of them")));
+                let place = member.value.place.clone();
+                self.dropped.push(Node::new(place, Data::Table(vec![member])));
             }
             None => {
                 seen.insert(member.key.clone(), range.start);

@@ -3,20 +3,23 @@
 //! The line is shown as a terminal can take it: tabs are widened, control characters replaced, secrets masked, and a
 //! long line is cut around the caret.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
     diagnostics::{Diagnostic, Diagnostics, Severity},
-    mask,
+    hide::Secrets,
+    mask::MASK,
     source::{SourceFile, TextRange},
     tree::Place,
 };
 
 /// A tab is shown as so many spaces.
 const TAB: usize = 4;
+/// So many bytes of a line are looked at before and from the caret; enough for the columns below.
+const NEAR: usize = 1024;
 /// What is shown of a long line before and from the caret, in columns.
 const BEFORE: usize = 60;
 const FROM: usize = 60;
@@ -49,11 +52,12 @@ impl Palette {
     }
 }
 
-pub(crate) fn render(diagnostics: &Diagnostics, source: &SourceFile, colour: bool) -> String {
+pub(crate) fn render(diagnostics: &Diagnostics, source: &SourceFile, secrets: &Secrets, colour: bool) -> String {
     let palette = Palette::new(colour);
     let mut out = String::new();
+    let mut lines = Lines { source, secrets, hidden: HashMap::new() };
     for item in diagnostics.iter() {
-        one(&mut out, item, source, &palette);
+        one(&mut out, item, &mut lines, &palette);
         out.push('\n');
     }
     if diagnostics.left_out() > 0 {
@@ -62,6 +66,13 @@ pub(crate) fn render(diagnostics: &Diagnostics, source: &SourceFile, colour: boo
     out.push_str(&summary(diagnostics));
     out.push('\n');
     out
+}
+
+/// The lines of a file, and what of each is not shown: found once, for a line may be the whole file.
+struct Lines<'s> {
+    source: &'s SourceFile,
+    secrets: &'s Secrets,
+    hidden: HashMap<usize, Vec<TextRange>>,
 }
 
 fn summary(diagnostics: &Diagnostics) -> String {
@@ -76,19 +87,19 @@ fn summary(diagnostics: &Diagnostics) -> String {
     }
 }
 
-fn one(out: &mut String, item: &Diagnostic, source: &SourceFile, palette: &Palette) {
+fn one(out: &mut String, item: &Diagnostic, lines: &mut Lines<'_>, palette: &Palette) {
     let (tint, strong) = (palette.severity(item.severity), palette.strong);
     let word = item.severity.as_str();
     let _ = writeln!(out, "{tint}{word}{tint:#}{strong}: {}{strong:#}", printable(&item.message));
     let frame = palette.frame;
     let gutter = match &item.place {
-        Some(Place::File(range)) => excerpt(out, *range, source, tint, frame),
+        Some(Place::File(range)) => excerpt(out, *range, lines, (tint, frame)),
         Some(Place::Outside(label)) => {
             let _ = writeln!(out, "  {frame}-->{frame:#} {}", printable(label));
             2
         }
         None => {
-            let _ = writeln!(out, "  {frame}-->{frame:#} {}", printable(source.name()));
+            let _ = writeln!(out, "  {frame}-->{frame:#} {}", printable(lines.source.name()));
             2
         }
     };
@@ -98,7 +109,8 @@ fn one(out: &mut String, item: &Diagnostic, source: &SourceFile, palette: &Palet
 }
 
 /// The place, the line and the caret. Returns how wide the gutter is.
-fn excerpt(out: &mut String, range: TextRange, source: &SourceFile, tint: Style, frame: Style) -> usize {
+fn excerpt(out: &mut String, range: TextRange, lines: &mut Lines<'_>, (tint, frame): (Style, Style)) -> usize {
+    let source = lines.source;
     let position = source.position(range.start);
     let number = position.line.to_string();
     let gutter = number.len() + 1;
@@ -112,7 +124,8 @@ fn excerpt(out: &mut String, range: TextRange, source: &SourceFile, tint: Style,
         width = number.len(),
     );
     let (start, line) = source.line(position.line);
-    let (text, caret, length) = shown(line, range.start - start, range.end.saturating_sub(start));
+    let hidden = lines.hidden.entry(position.line).or_insert_with(|| lines.secrets.hidden_in(start, line));
+    let (text, caret, length) = shown(line, hidden, range.start - start, range.end.saturating_sub(start));
     let _ = writeln!(out, "{:gutter$}{frame} |{frame:#}", "", gutter = gutter - 1);
     let _ = writeln!(out, "{frame}{number} |{frame:#} {text}");
     let _ = writeln!(
@@ -127,22 +140,8 @@ fn excerpt(out: &mut String, range: TextRange, source: &SourceFile, tint: Style,
 }
 
 /// A line as it is printed, the column of the caret in it, and how long the caret is.
-fn shown(line: &str, start: usize, end: usize) -> (String, usize, usize) {
-    let hidden = mask::hidden_parts(line);
-    let mut cells: Vec<(usize, String)> = Vec::new();
-    let mut skip_to = 0;
-    for (at, c) in line.char_indices() {
-        if at < skip_to {
-            continue;
-        }
-        match hidden.iter().find(|part| part.start == at) {
-            Some(part) => {
-                cells.push((at, mask::MASK.to_owned()));
-                skip_to = part.end;
-            }
-            None => cells.push((at, cell(c))),
-        }
-    }
+fn shown(line: &str, hidden: &[TextRange], start: usize, end: usize) -> (String, usize, usize) {
+    let cells = cells(line, hidden, start);
     let width = |cells: &[(usize, String)]| cells.iter().map(|(_, text)| text.width()).sum::<usize>();
     // A caret inside a masked part stands under the mask.
     let first = cells.partition_point(|(at, _)| *at <= start).saturating_sub(1);
@@ -152,8 +151,8 @@ fn shown(line: &str, start: usize, end: usize) -> (String, usize, usize) {
 
     let from = cut_start(&cells, first);
     let mut text: String = String::new();
-    if from > 0 {
-        caret -= width(&cells[..from]) - 1;
+    if from > 0 || cells.first().is_some_and(|(at, _)| *at > 0) {
+        caret = (caret - width(&cells[..from])) + 1;
         text.push('…');
     }
     let mut room = BEFORE + FROM;
@@ -166,6 +165,31 @@ fn shown(line: &str, start: usize, end: usize) -> (String, usize, usize) {
         text.push_str(part);
     }
     (text, caret, length.min((BEFORE + FROM).saturating_sub(caret).max(1)))
+}
+
+/// The characters of a line near the caret, each with where it stands; a hidden part is one of them.
+fn cells(line: &str, hidden: &[TextRange], start: usize) -> Vec<(usize, String)> {
+    let mut from = start.saturating_sub(NEAR).min(line.len());
+    while !line.is_char_boundary(from) {
+        from -= 1;
+    }
+    let mut cells = Vec::new();
+    let mut hidden = hidden[hidden.partition_point(|part| part.end <= from)..].iter().peekable();
+    let mut skip_to = 0;
+    for (at, c) in line[from..].char_indices().map(|(at, c)| (from + at, c)).take_while(|(at, _)| *at < start + NEAR) {
+        if at < skip_to {
+            continue;
+        }
+        match hidden.peek() {
+            Some(part) if part.start <= at => {
+                cells.push((at, MASK.to_owned()));
+                skip_to = part.end;
+                hidden.next();
+            }
+            _ => cells.push((at, cell(c))),
+        }
+    }
+    cells
 }
 
 /// From which cell a line is shown, so that the one with the caret is.

@@ -64,10 +64,10 @@ impl<'s> Validator<'s> {
             }
             return;
         };
-        if let Some(name) = keywords.get("$ref").and_then(Value::as_str) {
-            if !self.check_reference(name, node, path, out) {
-                return;
-            }
+        if let Some(name) = keywords.get("$ref").and_then(Value::as_str)
+            && !self.check_reference(name, node, path, out)
+        {
+            return;
         }
         if !scalar::check_type(schema, node, path, out) {
             return;
@@ -151,7 +151,7 @@ impl<'s> Validator<'s> {
                 items.iter().enumerate().filter(|(index, _)| values[..*index].contains(&values[*index]))
             {
                 path.with_index(index, |path| {
-                    out.push(Diagnostic::error(&item.place, path, "this item is in the array twice"))
+                    out.push(Diagnostic::error(&item.place, path, "this item is in the array twice"));
                 });
             }
         }

@@ -55,10 +55,11 @@ impl<'s> Validator<'s> {
             self.collect_keys(schema, &mut keys, 0);
             unknown.extend(members.iter().filter(|member| !keys.contains(&member.key.as_str())));
         }
-        self.unknown_keys(schema, &unknown, members, path, out);
-        self.missing_keys(schema, members, node, path, out);
+        let meant = self.unknown_keys(schema, &unknown, members, path, out);
+        self.missing_keys(schema, &meant, node, path, out);
     }
 
+    /// Reports them, and returns the keys that were probably meant.
     fn unknown_keys(
         &self,
         schema: &'s Value,
@@ -66,32 +67,27 @@ impl<'s> Validator<'s> {
         members: &[Member],
         path: &mut Path,
         out: &mut Vec<Diagnostic>,
-    ) {
+    ) -> Vec<&'s str> {
+        let mut meant = Vec::new();
         if unknown.is_empty() {
-            return;
+            return meant;
         }
         let mut keys = Vec::new();
         self.collect_keys(schema, &mut keys, 0);
-        // What stands there already is not what was meant.
-        keys.retain(|key| members.iter().all(|member| member.key != *key));
         for member in unknown {
-            path.with_key(&member.key, |path| out.push(unknown_key(member, &keys, path)));
+            path.with_key(&member.key, |path| out.push(unknown_key(member, &keys, members, path)));
+            meant.extend(suggest::closest(&member.key, keys.iter().copied()));
         }
+        meant
     }
 
-    fn missing_keys(
-        &self,
-        schema: &'s Value,
-        members: &[Member],
-        node: &Node,
-        path: &mut Path,
-        out: &mut Vec<Diagnostic>,
-    ) {
+    /// Reports the keys that must be there; not those that an unknown one was meant to be.
+    fn missing_keys(&self, schema: &'s Value, meant: &[&str], node: &Node, path: &mut Path, out: &mut Vec<Diagnostic>) {
         if self.partial {
             return;
         }
         for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if members.iter().any(|member| member.key == key) {
+            if meant.contains(&key) || node.get(key).is_some() {
                 continue;
             }
             let error = Diagnostic::error(&node.place, path, format!("the key `{key}` is missing"));
@@ -119,11 +115,19 @@ impl<'s> Validator<'s> {
     }
 }
 
-/// `unknown key`, with the one that was probably meant.
-pub(crate) fn unknown_key(member: &Member, known: &[&str], path: &Path) -> Diagnostic {
+/// `unknown key`, with the one that was probably meant. `there` is what stands beside it.
+pub(crate) fn unknown_key(member: &Member, known: &[&str], there: &[Member], path: &Path) -> Diagnostic {
     let error = Diagnostic::error(&member.key_place, path, format!("unknown key `{}`", short(&member.key)));
+    let is_there = |key: &&str| there.iter().any(|other| other.key == **key);
+    let free: Vec<&str> = known.iter().copied().filter(|key| !is_there(key)).collect();
+    if let Some(meant) = suggest::closest(&member.key, free.iter().copied()) {
+        return error.help(format!("did you mean `{meant}`?"));
+    }
+    if let Some(meant) = suggest::closest(&member.key, known.iter().copied()) {
+        return error.help(format!("did you mean `{meant}`? It is there already"));
+    }
     match suggest::help(&member.key, "known keys", known) {
         Some(help) => error.help(help),
-        None => error.help("remove it; no other key is known here"),
+        None => error.help("remove it; no key is known here"),
     }
 }

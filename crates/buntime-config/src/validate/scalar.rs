@@ -47,6 +47,7 @@ pub(super) fn is_of(name: &str, node: &Node) -> bool {
 /// `expected an object, found a string`.
 pub(super) fn type_error(types: &[&str], node: &Node, path: &Path) -> Diagnostic {
     let mut words: Vec<&str> = Vec::new();
+    let several = types.iter().filter(|name| **name != "null").count() > 1;
     for name in types {
         let word = match *name {
             "object" => "an object",
@@ -54,6 +55,7 @@ pub(super) fn type_error(types: &[&str], node: &Node, path: &Path) -> Diagnostic
             "string" => "a string",
             "integer" => "a whole number",
             "number" => "a number",
+            "boolean" if several => "a boolean",
             "boolean" => "true or false",
             // What may be null may be left out, which is how people write it.
             "null" if types.len() > 1 => continue,
@@ -138,7 +140,11 @@ pub(super) fn word_error(allowed: &[&Value], node: &Node, path: &Path) -> Diagno
 
 /// A text for a message, unless it is secret.
 pub(super) fn quote(text: &str, node: &Node, path: &Path) -> String {
-    if mask::is_secret_at(node, path) { "this value".to_owned() } else { format!("`{}`", short(text)) }
+    if text.is_empty() || mask::is_secret_at(node, path) {
+        "this value".to_owned()
+    } else {
+        format!("`{}`", short(text))
+    }
 }
 
 /// Length, pattern and format of a string.
@@ -177,6 +183,9 @@ fn first_sentence(text: &str) -> String {
     text.split("\n\n").next().unwrap_or_default().trim().to_owned()
 }
 
+/// Bigger upper limits are not told beside a lower one.
+const MOST_TOLD: f64 = 1_000_000.0;
+
 /// Limits of a number.
 pub(super) fn check_number(schema: &Value, number: &Number, node: &Node, path: &Path, out: &mut Vec<Diagnostic>) {
     let Some(value) = number.as_f64() else { return };
@@ -184,21 +193,23 @@ pub(super) fn check_number(schema: &Value, number: &Number, node: &Node, path: &
     let (least, most) = (bound("minimum"), bound("maximum"));
     let (format_least, format_most) = format_range(schema["format"].as_str().unwrap_or_default());
     let (least, most) = (least.or(format_least), most.or(format_most));
-    let low = least.is_some_and(|least| value < least);
-    let high = most.is_some_and(|most| value > most);
-    let message = match (least, most) {
-        (Some(least), Some(most)) if low || high => format!("{number} is not from {least} to {most}"),
-        (Some(least), _) if low => format!("{number} is less than {least}"),
-        (_, Some(most)) if high => format!("{number} is more than {most}"),
-        _ => {
-            if bound("exclusiveMinimum").is_some_and(|bound| value <= bound) {
-                format!("expected more than {}, found {number}", schema["exclusiveMinimum"])
-            } else if bound("exclusiveMaximum").is_some_and(|bound| value >= bound) {
-                format!("expected less than {}, found {number}", schema["exclusiveMaximum"])
-            } else {
-                return;
-            }
+    let low = least.filter(|least| value < *least);
+    let high = most.filter(|most| value > *most);
+    // The limit of a Rust integer means nothing to a person.
+    let told = most.filter(|most| *most <= MOST_TOLD);
+    let message = match (low, high) {
+        (Some(_), _) | (_, Some(_)) if least.is_some() && told.is_some() => {
+            format!("{number} is not from {} to {}", least.unwrap_or_default(), told.unwrap_or_default())
         }
+        (Some(least), _) => format!("{number} is too small; the least is {least}"),
+        (_, Some(most)) => format!("{number} is too big; the most is {most}"),
+        (None, None) if bound("exclusiveMinimum").is_some_and(|bound| value <= bound) => {
+            format!("expected more than {}, found {number}", schema["exclusiveMinimum"])
+        }
+        (None, None) if bound("exclusiveMaximum").is_some_and(|bound| value >= bound) => {
+            format!("expected less than {}, found {number}", schema["exclusiveMaximum"])
+        }
+        (None, None) => return,
     };
     out.push(Diagnostic::error(&node.place, path, message));
 }

@@ -38,6 +38,9 @@ impl<'s> Validator<'s> {
             self.check_tagged(tag, fitting, node, path, out);
             return;
         }
+        if self.check_one_key(&fitting, node, path, out) {
+            return;
+        }
         // Of several branches the one with the fewest mistakes was meant, of equals the first.
         let best = fitting.into_iter().map(|(_, found)| found).min_by_key(Vec::len);
         out.extend(best.unwrap_or_default());
@@ -112,6 +115,47 @@ impl<'s> Validator<'s> {
                 scalar::words(&resolved["properties"][*key]).is_some()
             })
         })
+    }
+
+    /// Objects with one key each, of which one is meant: `{ "apiKey": … }` or `{ "sub": … }`. False when they are others.
+    fn check_one_key(
+        &self,
+        fitting: &[(&'s Value, Vec<Diagnostic>)],
+        node: &Node,
+        path: &mut Path,
+        out: &mut Vec<Diagnostic>,
+    ) -> bool {
+        let key_of = |branch: &'s Value| {
+            let resolved = self.resolved(branch);
+            let only = resolved["properties"].as_object().filter(|keys| keys.len() == 1)?.keys().next()?;
+            (resolved["required"][0] == only.as_str()).then_some(only.as_str())
+        };
+        let keys: Option<Vec<&str>> = fitting.iter().map(|(branch, _)| key_of(branch)).collect();
+        let (Some(keys), Data::Table(members)) = (keys.filter(|keys| keys.len() > 1), &node.data) else { return false };
+        let known: Vec<_> = members.iter().filter(|member| keys.contains(&member.key.as_str())).collect();
+        for member in members.iter().filter(|member| !keys.contains(&member.key.as_str())) {
+            path.with_key(&member.key, |path| out.push(super::unknown_key(member, &keys, members, path)));
+        }
+        let all: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        match known.as_slice() {
+            [] if members.is_empty() => {
+                let message = format!("one of the keys {} is missing", scalar::join(&all, "and"));
+                out.push(Diagnostic::error(&node.place, path, message));
+            }
+            [] => {}
+            [member] => {
+                let alone = Node::new(node.place.clone(), Data::Table(vec![(*member).clone()]));
+                if let Some((branch, _)) = fitting.iter().find(|(branch, _)| key_of(branch) == Some(&member.key)) {
+                    self.check(branch, &alone, path, out);
+                }
+            }
+            [_, second, ..] => {
+                let message = format!("only one of the keys {} may stand here", scalar::join(&all, "and"));
+                path.with_key(&second.key, |path| out.push(Diagnostic::error(&second.key_place, path, message)));
+            }
+        }
+        true
     }
 
     fn check_tagged(
