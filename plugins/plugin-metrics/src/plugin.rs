@@ -1,0 +1,51 @@
+//! The plugin: what it is called, and what it registers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use buntime_core::{BoxError, Capability, HookSet, Menu, Metadata, Plugin, PluginContext, SettingsSpec, Startup};
+
+use crate::{MetricsSettings, Requests, api, cells::Bounds, observer::Observer};
+
+/// `@buntime/plugin-metrics`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MetricsPlugin;
+
+#[async_trait]
+impl Plugin for MetricsPlugin {
+    fn metadata(&self) -> Metadata {
+        Metadata::new("@buntime/plugin-metrics", env!("CARGO_PKG_VERSION"))
+            .with_description("Request, plugin and process metrics: Prometheus, JSON and live.")
+            .with_capabilities([Capability::Routes, Capability::Middleware])
+            .with_priority(0)
+    }
+
+    fn settings(&self) -> SettingsSpec {
+        SettingsSpec::of::<MetricsSettings>()
+    }
+
+    async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
+        let settings: MetricsSettings = startup.settings()?;
+        let requests = counts(startup, &settings);
+        let access = settings.access.into();
+        let router = api::router(&settings, requests.clone(), startup.context());
+        let stats = format!("{}/api/stats", startup.base());
+        startup.hooks(HookSet::new("requests", Observer(requests)).observing());
+        startup.routes(access, router);
+        startup.openapi(api::openapi());
+        startup.menu(Menu { title: "Metrics".to_owned(), path: stats, icon: None, priority: 5 });
+        Ok(())
+    }
+}
+
+/// The counts of the instance before, if it counted the same way, so that a reload loses nothing.
+fn counts(context: &PluginContext, settings: &MetricsSettings) -> Arc<Requests> {
+    let bounds = Bounds::new(&settings.buckets);
+    let most = settings.max_routes as usize;
+    let kept = context.keep("requests", || Mutex::new(None::<Arc<Requests>>));
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*kept {
+        Some(requests) if *requests.bounds() == bounds && requests.max_routes() == most => requests.clone(),
+        _ => kept.insert(Arc::new(Requests::new(bounds, most))).clone(),
+    }
+}
