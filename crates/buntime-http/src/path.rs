@@ -136,9 +136,8 @@ fn hex(digit: u8) -> Result<u8, PathError> {
 /// RFC 3986 5.2.4, but `..` above the root is an error, and empty segments are dropped.
 fn resolve(path: &str) -> Result<String, PathError> {
     let mut out = String::with_capacity(path.len());
-    let mut segments = path.split('/').skip(1).peekable();
     let mut ends_open = true;
-    while let Some(segment) = segments.next() {
+    for segment in path.split('/').skip(1) {
         ends_open = false;
         match segment {
             "" | "." => ends_open = true,

@@ -1,4 +1,4 @@
-//! The id of a request: the client's, if it is a sane token, else a new UUIDv7.
+//! The id of a request: the client's, if it is a sane token, else a new `UUIDv7`.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ pub fn of(headers: &HeaderMap) -> HeaderValue {
     }
 }
 
-/// A new id: UUIDv7, so that ids sort by time.
+/// A new id: `UUIDv7`, so that ids sort by time.
 pub fn generate() -> HeaderValue {
     let mut text = [0u8; uuid::fmt::Hyphenated::LENGTH];
     let id = Uuid::now_v7().hyphenated().encode_lower(&mut text);

@@ -150,7 +150,7 @@ fn hex(digits: &[u8]) -> Option<u128> {
     })
 }
 
-/// The random half of a UUIDv7, and never zero.
+/// The random half of a `UUIDv7`, and never zero.
 fn new_span_id() -> u64 {
     (Uuid::now_v7().as_u128() as u64).max(1)
 }

@@ -69,8 +69,8 @@ where
     Relayed { end, from_client: from_client.into_inner(), from_upstream: from_upstream.into_inner() }
 }
 
-/// Ready once `moved` has stayed the same for `idle`. Looks when that could be, not at every byte.
-async fn quiet_for(idle: Option<Duration>, moved: impl Fn() -> u64) {
+/// Ready once `moved` has stayed the same for `idle`; never without one. Looks when that could be, not at every byte.
+pub async fn quiet_for(idle: Option<Duration>, moved: impl Fn() -> u64) {
     let Some(idle) = idle else { return std::future::pending().await };
     let mut seen = moved();
     loop {

@@ -81,7 +81,7 @@ impl Chunked {
                 self.size = self.size.checked_mul(16)?.checked_add(u64::from(digit))?;
                 At::Size { digits: digits + 1 }
             }
-            (At::Size { digits: 1.. }, b'\r') | (At::Extension, b'\r') => At::SizeLf,
+            (At::Size { digits: 1.. } | At::Extension, b'\r') => At::SizeLf,
             (At::Size { digits: 1.. }, b';') => self.extension()?,
             (At::Extension, _) if is_value(byte) => self.extension()?,
             (At::SizeLf, b'\n') => {

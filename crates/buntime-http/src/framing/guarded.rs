@@ -41,6 +41,8 @@ pub(crate) struct LinkState {
     head_is_late: AtomicBool,
     /// A head has begun and is not whole.
     partial_head: AtomicBool,
+    /// The body of the request at hand has not arrived whole.
+    in_body: AtomicBool,
     heads: AtomicU64,
     written: AtomicU64,
     write_blocked: AtomicBool,
@@ -83,6 +85,11 @@ impl LinkState {
 
     pub(crate) fn give_up_on_head(&self) {
         self.head_is_late.store(true, Relaxed);
+    }
+
+    /// Is there more of the request's body than was read, or was it broken?
+    pub(crate) fn is_in_body(&self) -> bool {
+        self.in_body.load(Relaxed)
     }
 
     /// Bytes written so far, and whether the socket takes no more for now.
@@ -165,6 +172,7 @@ impl<T: AsyncRead + Unpin> GuardedIo<T> {
         let partial = framing.is_at_head() && self.held.len() > self.vetted;
         self.link.heads.store(framing.heads(), Relaxed);
         self.link.partial_head.store(partial, Relaxed);
+        self.link.in_body.store(!framing.is_at_head() && !framing.is_undecided(), Relaxed);
     }
 
     /// Has the request that asked for an upgrade been answered, and how?

@@ -55,7 +55,7 @@ impl Refusal {
                 ),
             Self::Version => Error::new(ErrorKind::Malformed)
                 .with_status(http::StatusCode::HTTP_VERSION_NOT_SUPPORTED)
-                .with_detail("This server speaks HTTP/1.0, HTTP/1.1 and HTTP/2"),
+                .with_detail("This server speaks HTTP versions 1.0, 1.1 and 2"),
         }
     }
 }

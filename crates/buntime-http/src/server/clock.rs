@@ -21,7 +21,9 @@ pub(super) enum Verdict {
     Close,
     /// Ask again at once: a head is to be refused as too slow.
     Refuse,
-    /// Drop it.
+    /// It was closed, and the other side has had its time: drop it.
+    End,
+    /// Drop it: the client takes nothing.
     Cut,
 }
 
@@ -34,6 +36,7 @@ pub(super) struct Clock {
     head: Option<(u64, Instant)>,
     /// Bytes written when the socket last took some, and since when it takes none.
     blocked: Option<(u64, Instant)>,
+    /// Since when it is to be closed, or closing.
     closing: Option<Instant>,
 }
 
@@ -49,9 +52,9 @@ impl Clock {
     }
 
     pub(super) fn look(&mut self, now: Instant, limits: &Limits) -> Verdict {
-        if self.link.is_closing() {
+        if self.link.is_closing() || self.closing.is_some() {
             let since = *self.closing.get_or_insert(now);
-            return if now.duration_since(since) >= LINGER { Verdict::Cut } else { Verdict::Fine };
+            return if now.duration_since(since) >= LINGER { Verdict::End } else { Verdict::Fine };
         }
         if self.takes_nothing(now, limits.idle_timeout) {
             return Verdict::Cut;
@@ -79,7 +82,12 @@ impl Clock {
             self.calls = (calls, now);
         }
         let patience = if calls == 0 { limits.header_timeout } else { limits.idle_timeout };
-        if now.duration_since(self.calls.1) >= patience { Verdict::Close } else { Verdict::Fine }
+        if now.duration_since(self.calls.1) < patience {
+            return Verdict::Fine;
+        }
+        // An HTTP/2 client is asked whether it has understood, and may never answer.
+        self.closing = Some(now);
+        Verdict::Close
     }
 
     fn takes_nothing(&mut self, now: Instant, patience: Duration) -> bool {

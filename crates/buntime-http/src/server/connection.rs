@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::AsyncReadExt,
     net::TcpStream,
+    task::unconstrained,
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
@@ -135,10 +136,10 @@ async fn sniff(mut stream: TcpStream, open: Open) -> io::Result<Option<(Stream, 
 fn http1_builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        // Ours are stricter, and come first; these only must not be in their way.
+        // Ours are stricter, and come first; these only must not be in their way. `pipeline_flush` stays off: with it
+        // hyper buffers a body without bound.
         .header_read_timeout(None)
         .max_buf_size(limits.max_header_bytes.saturating_mul(2).max(400 << 10))
-        .pipeline_flush(true)
         .timer(TokioTimer::new());
     // Asking for a number at all makes hyper allocate for every head; up to its default there is no need to ask.
     if limits.max_headers > 100 {
@@ -176,8 +177,9 @@ async fn drive<C, E>(
     E: std::error::Error,
 {
     let mut connection = std::pin::pin!(connection);
-    let mut stopping = std::pin::pin!(context.stopping.cancelled());
-    let mut cut = std::pin::pin!(context.cut.cancelled());
+    // Outside tokio's budget: a connection that always has something to do must not starve its own clock.
+    let mut stopping = std::pin::pin!(unconstrained(context.stopping.cancelled()));
+    let mut cut = std::pin::pin!(unconstrained(context.cut.cancelled()));
     let mut is_stopping = false;
     let now = Instant::now();
     let mut clock = Clock::new(link, now);
@@ -193,7 +195,7 @@ async fn drive<C, E>(
                 }
                 return;
             }
-            now = ticks.tick() => now,
+            now = unconstrained(ticks.tick()) => now,
             () = stopping.as_mut(), if !is_stopping => {
                 is_stopping = true;
                 close(connection.as_mut());
@@ -205,6 +207,7 @@ async fn drive<C, E>(
             Verdict::Fine => {}
             Verdict::Refuse => context.control.stats.count_timed_out(),
             Verdict::Close => close(connection.as_mut()),
+            Verdict::End => return,
             Verdict::Cut => {
                 context.control.stats.count_timed_out();
                 return;

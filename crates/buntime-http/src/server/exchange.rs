@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, uri::PathAndQuery};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 
 use super::{ConnectionInfo, Control, Limits, Serve};
 use crate::{
@@ -41,11 +41,16 @@ pub(super) async fn run<S: Serve>(
     let response = match admit(&context, call, request) {
         Ok(request) => {
             let answered = AssertUnwindSafe(context.service.serve(request, &context.info)).catch_unwind().await;
-            answered.unwrap_or_else(|panic| {
+            let mut response = answered.unwrap_or_else(|panic| {
                 let text = panic_text(&*panic);
                 tracing::error!(panic = text, "serving a request panicked");
                 context.service.refuse(Error::new(ErrorKind::Internal), &context.info)
-            })
+            });
+            // hyper will close, because it cannot know where the next request begins; the client should know too.
+            if version < Version::HTTP_2 && response.status().is_client_error() && context.link.is_in_body() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
         }
         Err(error) => {
             context.control.stats.count_malformed();
@@ -69,9 +74,13 @@ fn admit<S>(context: &Context<S>, call: u64, mut request: Request<Incoming>) -> 
     if request.version() == Version::HTTP_2 {
         check_http2_head(&request, &limits).map_err(Refusal::to_error)?;
     }
-    settle_authority(&mut request).map_err(|refusal| refusal.to_error())?;
+    settle_authority(&mut request).map_err(Refusal::to_error)?;
     if request.body().size_hint().lower() > limits.max_body_size {
         return Err(Error::new(ErrorKind::PayloadTooLarge));
+    }
+    if request.extensions().get::<OnUpgrade>().is_some() {
+        // What relays the upgraded connection needs to know when to say goodbye.
+        request.extensions_mut().insert(Arc::clone(&context.info));
     }
     Ok(request.map(|body| {
         if body.is_end_stream() {

@@ -43,7 +43,8 @@ pub use tls::{TlsError, TlsFiles};
 /// What answers requests.
 ///
 /// A request that arrives here has an origin-form target (`/path?query`, or `*`), exactly one valid `Host`, a body
-/// bounded in length and pace, and no contradiction in its framing. Hop-by-hop fields are still there.
+/// bounded in length and pace, and no contradiction in its framing. Hop-by-hop fields are still there. One that asks
+/// for an upgrade has its `Arc<ConnectionInfo>` among its extensions, for who relays the upgraded connection.
 pub trait Serve: Send + Sync + 'static {
     /// Answers one request. The future is dropped when the client goes away; a panic becomes a 500.
     fn serve(
