@@ -1,0 +1,54 @@
+//! The plugins that are compiled in, each behind a feature of this crate, and what the configuration must know of them.
+//! Nothing else in the workspace knows this list.
+
+use buntime_config::{PluginCatalog, SettingsProblem};
+use buntime_core::{Catalog, PluginName};
+use serde_json::Value;
+
+/// The plugins of this build.
+pub fn builtin() -> Catalog {
+    #[allow(unused_mut, reason = "a build without any plugin feature changes nothing")]
+    let mut catalog = Catalog::new();
+    #[cfg(feature = "metrics")]
+    add(&mut catalog, plugin_metrics::MetricsPlugin);
+    #[cfg(feature = "health")]
+    add(&mut catalog, plugin_health::HealthPlugin);
+    #[cfg(feature = "logs")]
+    add(&mut catalog, plugin_logs::LogsPlugin::new());
+    #[cfg(feature = "proxy")]
+    add(&mut catalog, plugin_proxy::ProxyPlugin);
+    catalog
+}
+
+#[cfg(any(feature = "metrics", feature = "health", feature = "logs", feature = "proxy"))]
+fn add(catalog: &mut Catalog, plugin: impl buntime_core::Plugin) {
+    let added = catalog.add_builtin(plugin);
+    debug_assert!(added.is_ok(), "two built-in plugins have one name");
+}
+
+/// A catalog as the configuration wants to see it.
+pub(crate) struct Known<'a>(pub(crate) &'a Catalog);
+
+impl PluginCatalog for Known<'_> {
+    fn names(&self) -> Vec<PluginName> {
+        self.0.names().cloned().collect()
+    }
+
+    fn settings_schema(&self, name: &PluginName) -> Option<Value> {
+        let schema = self.0.settings(name)?.schema().clone();
+        // `true` means that the plugin reads its settings itself.
+        schema.is_object().then_some(schema)
+    }
+
+    fn check(&self, name: &PluginName, settings: &Value) -> Vec<SettingsProblem> {
+        let problems = self.0.settings(name).map(|spec| spec.check(settings)).unwrap_or_default();
+        problems
+            .into_iter()
+            .map(|problem| SettingsProblem { pointer: problem.pointer, message: problem.message, help: problem.help })
+            .collect()
+    }
+
+    fn default_base(&self, name: &PluginName) -> Option<String> {
+        self.0.get(name).and_then(|(_, metadata)| metadata.base.clone())
+    }
+}

@@ -1,0 +1,96 @@
+//! What is known of a request once it has been looked at, before anything answers it.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
+
+use axum::body::Body;
+use buntime_core::{Error, Handler, Http, Matched, Meta};
+use buntime_http::{
+    body::counted, client_address::ClientAddress, hygiene, path::normalize_uri, request_id, server::ConnectionInfo,
+};
+use http::{Request, Response, header, uri::Scheme};
+use http_body::Body as _;
+
+use super::frozen::Frozen;
+use crate::settings::Settings;
+
+/// One exchange: everything it began with stays the same for it, whatever is reloaded meanwhile.
+#[derive(Clone)]
+pub(crate) struct Exchange {
+    pub(crate) frozen: Arc<Frozen>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) client: ClientAddress,
+    pub(crate) meta: Meta,
+}
+
+impl Exchange {
+    /// Looks at a request: who sent it, under which id, for which path. Takes away what nobody outside may say.
+    ///
+    /// # Errors
+    /// With the exchange, a path that is none.
+    pub(crate) fn begin(
+        request: &mut Request<Body>,
+        connection: &Arc<ConnectionInfo>,
+        frozen: Arc<Frozen>,
+        settings: Arc<Settings>,
+    ) -> (Self, Result<(), Error>) {
+        let headers = request.headers_mut();
+        let client = ClientAddress::of(connection.peer, connection.tls, headers, &settings.trusted);
+        hygiene::remove_forged(headers, client.peer_is_trusted);
+        let mut meta = Meta::new(request_id::of(headers));
+        let upgrades = headers.contains_key(header::UPGRADE);
+        // What forwards a request asks for these; without them it goes by the exchange's own fields.
+        if client.peer_is_trusted {
+            request.extensions_mut().insert(client.clone());
+        }
+        if upgrades {
+            request.extensions_mut().insert(Arc::clone(connection));
+        }
+        meta.client_ip = client.ip;
+        meta.peer = client.peer;
+        meta.scheme = if client.scheme == Scheme::HTTPS { "https" } else { "http" };
+        meta.started = Instant::now();
+        meta.deadline = meta.started.checked_add(settings.request_timeout);
+        if !request.body().is_end_stream() {
+            let counter = Arc::new(AtomicU64::new(0));
+            let body = std::mem::take(request.body_mut());
+            *request.body_mut() = counted(body, Arc::clone(&counter));
+            meta.request_bytes = Some(counter);
+        }
+        let path = normalize_uri(request.uri()).map(|normal| {
+            if let Some(uri) = normal {
+                *request.uri_mut() = uri;
+            }
+        });
+        (Self { frozen, settings, client, meta }, path.map_err(Error::from))
+    }
+
+    /// Answers it behind the whole chain.
+    pub(crate) async fn chained(
+        mut self,
+        matched: Arc<Matched>,
+        request: Request<Body>,
+        handler: Arc<dyn Handler<Http>>,
+    ) -> Response<Body> {
+        self.meta.route = Some(matched);
+        self.frozen.live.chain().respond(self.meta, request, handler).await
+    }
+
+    /// Answers it behind those that only look.
+    pub(crate) async fn observed(
+        mut self,
+        matched: Arc<Matched>,
+        request: Request<Body>,
+        handler: Arc<dyn Handler<Http>>,
+    ) -> Response<Body> {
+        self.meta.route = Some(matched);
+        self.frozen.live.observers().respond(self.meta, request, handler).await
+    }
+}
+
+/// A label by which metrics and logs count.
+pub(crate) fn matched(label: &str, plugin: Option<Arc<str>>) -> Arc<Matched> {
+    Arc::new(Matched { label: label.into(), plugin, public: false, data: None })
+}

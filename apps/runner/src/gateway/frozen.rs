@@ -1,0 +1,147 @@
+//! The frozen router: what answers where, made of one set of running plugins and swapped whole with it.
+
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::{ArcSwap, Guard as Loaded};
+use axum::Router;
+use buntime_core::{Access, Host, Live, Matched, Mount, RouteMatch, RouteSource};
+use http::request;
+use serde_json::{Value, json};
+
+use super::{exchange::matched, gate::Gate};
+use crate::admin::guard::Guard;
+
+/// The routes of one plugin, below its base.
+pub(crate) struct Base {
+    /// `/p/metrics`.
+    pub(crate) path: Arc<str>,
+    pub(crate) matched: Arc<Matched>,
+    pub(crate) router: Router,
+    /// Has it a page at its root?
+    pub(crate) ui: bool,
+}
+
+/// See the module.
+pub(crate) struct Frozen {
+    pub(crate) live: Arc<Live>,
+    /// By what stands behind `/p/`.
+    bases: HashMap<Box<str>, Base>,
+    sources: Vec<Arc<dyn RouteSource>>,
+}
+
+impl Frozen {
+    pub(crate) fn new(live: Arc<Live>, guard: &Arc<Guard>) -> Self {
+        let pages: Vec<String> = live.plugins().into_iter().filter(|one| one.ui).map(|one| one.base).collect();
+        let mut by_base: Vec<(String, Vec<Mount>)> = Vec::new();
+        for mount in live.mounts() {
+            match by_base.iter_mut().find(|(base, _)| *base == mount.base) {
+                Some((_, mounts)) => mounts.push(mount),
+                None => by_base.push((mount.base.clone(), vec![mount])),
+            }
+        }
+        let bases = by_base.into_iter().filter_map(|(path, mounts)| {
+            let key = path.strip_prefix("/p/")?.into();
+            let ui = pages.contains(&path);
+            Some((key, base(&path, &mounts, ui, guard)?))
+        });
+        Self { bases: bases.collect(), sources: live.sources(), live }
+    }
+
+    /// The plugin's routes that a path below `/p/` belongs to.
+    pub(crate) fn base(&self, path: &str) -> Option<&Base> {
+        let rest = path.strip_prefix("/p/")?;
+        self.bases.get(rest.split('/').next()?)
+    }
+
+    /// The first source that claims a request.
+    pub(crate) fn claimed(&self, head: &request::Parts) -> Option<RouteMatch> {
+        self.sources.iter().find_map(|source| source.find(head))
+    }
+
+    /// Everything in it, for the admin API.
+    pub(crate) fn list(&self) -> Vec<Value> {
+        let mut bases: Vec<&Base> = self.bases.values().collect();
+        bases.sort_by(|a, b| a.path.cmp(&b.path));
+        let mounts = self.live.mounts();
+        let of_bases = bases.into_iter().map(|base| {
+            let mut access: Vec<Access> =
+                mounts.iter().filter(|mount| *mount.base == *base.path).map(|mount| mount.access).collect();
+            access.sort_unstable();
+            access.dedup();
+            json!({ "type": "plugin", "path": format!("{}/", base.path), "plugin": base.matched.plugin.as_deref(),
+                    "label": &*base.matched.label, "access": access, "ui": base.ui })
+        });
+        let of_sources = self.sources.iter().flat_map(|source| source.list()).map(|route| {
+            let mut entry = json!({ "type": "source" });
+            match (entry.as_object_mut(), route) {
+                (Some(entry), Value::Object(route)) => entry.extend(route),
+                (Some(entry), route) => {
+                    entry.insert("route".to_owned(), route);
+                }
+                (None, _) => {}
+            }
+            entry
+        });
+        of_bases.chain(of_sources).collect()
+    }
+}
+
+/// One router for all that a plugin mounts, each part behind its own gate. Routes that contradict each other make axum
+/// panic; such a plugin is left out rather than the gateway brought down.
+fn base(path: &str, mounts: &[Mount], ui: bool, guard: &Arc<Guard>) -> Option<Base> {
+    let first = mounts.first()?;
+    let path: Arc<str> = path.into();
+    let label = format!("plugin:{}", first.plugin);
+    let matched = matched(&label, Some(first.plugin.shared()));
+    let gate = |access| Gate::new(access, Arc::clone(guard), Arc::clone(&matched), Arc::clone(&path));
+    let merged = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let gated = mounts.iter().map(|mount| mount.router.clone().layer(gate(mount.access)));
+        let all = gated.fold(Router::new(), Router::merge);
+        // The last to be merged says what happens where nothing matches: a 404 that anybody may get.
+        all.merge(Router::new().layer(gate(Access::Public)))
+    }));
+    match merged {
+        Ok(router) => Some(Base { path, matched, router, ui }),
+        Err(_) => {
+            tracing::error!(
+                plugin = first.plugin.as_str(),
+                "its routes contradict each other; none of them is mounted"
+            );
+            None
+        }
+    }
+}
+
+/// The frozen router of what runs now.
+pub(crate) struct Routes {
+    host: Host,
+    guard: Arc<Guard>,
+    frozen: ArcSwap<Frozen>,
+    building: Mutex<()>,
+}
+
+impl Routes {
+    pub(crate) fn new(host: Host, guard: Arc<Guard>) -> Self {
+        let frozen = Frozen::new(host.live(), &guard);
+        Self { host, guard, frozen: ArcSwap::from_pointee(frozen), building: Mutex::default() }
+    }
+
+    /// The router of what runs now. Built anew by the first who finds that what runs is no longer what it was.
+    pub(crate) fn current(&self) -> Arc<Frozen> {
+        let live = self.host.live();
+        let frozen = self.frozen.load();
+        if Arc::ptr_eq(&frozen.live, &live) {
+            return Loaded::into_inner(frozen);
+        }
+        let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.host.live();
+        if !Arc::ptr_eq(&self.frozen.load().live, &live) {
+            self.frozen.store(Arc::new(Frozen::new(live, &self.guard)));
+        }
+        self.frozen.load_full()
+    }
+}

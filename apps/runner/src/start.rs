@@ -1,0 +1,310 @@
+//! Starting and stopping: everything is judged and opened in an order that leaves nothing running when a step fails.
+
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
+
+use buntime_config::{Diagnostics, Env, Loaded, ProcessEnv, Source};
+use buntime_core::{Catalog, Finding, Host, LoadError, health::Registered, services::Services};
+use buntime_database::{
+    Registry, RegistryError,
+    sqlite::{Options as SqliteOptions, Sqlite},
+};
+use buntime_http::server::{BindError, Drained, ListenOptions, Server, ServerStats};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{self, Admin},
+    catalog,
+    gateway::{Gateway, Shared},
+    keeper::{Current, Keeper, Origin, Parts},
+    logging::Logging,
+    overlay::{merge::merge, store::Store},
+    program, settings, watch,
+};
+
+/// What to start.
+pub struct Options {
+    /// The configuration.
+    pub source: Source,
+    /// Plugins to add, as `--plugin` does.
+    pub plugins: Vec<String>,
+    /// The plugins that may be configured: [`catalog::builtin`], and those of the program that embeds the runner.
+    pub catalog: Catalog,
+    /// The environment; a test makes one up.
+    pub env: Arc<dyn Env + Send + Sync>,
+    /// Worker threads; `None` is one per core.
+    pub workers: Option<usize>,
+    /// Reload the file when it changes?
+    pub watch: bool,
+    /// Install logging for the process? A program that embeds the runner has its own.
+    pub logging: bool,
+}
+
+impl Options {
+    /// The plugins of this build, the environment of this process, the file watched, logging left alone.
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            plugins: Vec::new(),
+            catalog: catalog::builtin(),
+            env: Arc::new(ProcessEnv),
+            workers: None,
+            watch: true,
+            logging: false,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("source", &self.source).field("plugins", &self.plugins).finish_non_exhaustive()
+    }
+}
+
+/// Why nothing was started. Each says what to change.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration, or a plugin that it asks for.
+    #[error("{0}")]
+    Config(Box<Diagnostics>),
+    /// The port, the address, the certificate.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The data directory or the database in it.
+    #[error("cannot use the data directory {}: {source}; set `dataDir` to a directory that this user may write", .path.display())]
+    Data {
+        /// The directory.
+        path: PathBuf,
+        /// What went wrong.
+        source: buntime_database::Error,
+    },
+    /// The databases do not go together.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Threads could not be started.
+    #[error("cannot start the server: {0}")]
+    Server(#[from] io::Error),
+}
+
+/// A runner that runs. Call [`Running::stop`] before the program ends.
+pub struct Running {
+    addr: SocketAddr,
+    tls: bool,
+    host: Host,
+    shared: Arc<Shared>,
+    keeper: Arc<Keeper>,
+    registry: Arc<Registry>,
+    stats: Arc<ServerStats>,
+    server: JoinHandle<io::Result<Drained>>,
+    ended: CancellationToken,
+    _checks: Vec<Registered>,
+}
+
+/// Starts a runner. Must be called in a tokio runtime, which is the home of the plugins; requests are served by threads
+/// of their own.
+///
+/// # Errors
+/// See [`StartError`]. Nothing is left running then.
+pub async fn start(options: Options) -> Result<Running, StartError> {
+    let origin =
+        Origin { source: options.source, env: options.env, plugins: options.plugins, catalog: options.catalog };
+    let loaded = Arc::new(origin.load().map_err(config_error)?);
+    let logging = if options.logging { Logging::install(&loaded.config.log) } else { None };
+    say(&loaded);
+    let server = Server::bind(&ListenOptions {
+        host: loaded.config.server.host.clone(),
+        port: loaded.config.server.port,
+        tls: program::tls_files(&loaded.config),
+        limits: settings::limits(&loaded.config),
+        workers: options.workers,
+    })?;
+    let registry = Arc::new(open_databases(&loaded).await?);
+    let starting = Starting { origin, loaded, logging, server, registry: Arc::clone(&registry) };
+    match starting.go(options.watch).await {
+        Ok(running) => Ok(running),
+        Err(error) => {
+            registry.close().await;
+            Err(error)
+        }
+    }
+}
+
+fn config_error(problems: Diagnostics) -> StartError {
+    StartError::Config(Box::new(problems))
+}
+
+/// What a person should know of the configuration.
+fn say(loaded: &Loaded) {
+    for warning in loaded.warnings.iter() {
+        match &warning.help {
+            Some(help) => tracing::warn!("{}; {help}", warning.message),
+            None => tracing::warn!("{}", warning.message),
+        }
+    }
+    if loaded.file.is_none() {
+        tracing::warn!("no configuration file was found, so no plugin runs; `runner init` writes a commented one");
+    }
+}
+
+async fn open_databases(loaded: &Loaded) -> Result<Registry, StartError> {
+    let path = loaded.config.data_dir.clone();
+    let sqlite = Sqlite::open(SqliteOptions::in_dir(&path)).await;
+    let sqlite = sqlite.map_err(|source| StartError::Data { path, source })?;
+    Ok(Registry::builder().add(Arc::new(sqlite), true).build()?)
+}
+
+/// A start whose port and database are open.
+struct Starting {
+    origin: Origin,
+    loaded: Arc<Loaded>,
+    logging: Option<Logging>,
+    server: Server,
+    registry: Arc<Registry>,
+}
+
+impl Starting {
+    async fn go(self, watched: bool) -> Result<Running, StartError> {
+        let config = &self.loaded.config;
+        let data_error = |source| StartError::Data { path: config.data_dir.clone(), source };
+        let store = Store::open(self.registry.get(None)?).await.map_err(data_error)?;
+        let overlay = store.load().await.map_err(data_error)?;
+        let current = Current { since: overlay.version, overlay, loaded: Arc::clone(&self.loaded) };
+        let control = Arc::clone(self.server.control());
+        let stats = Arc::clone(control.stats());
+
+        let services = Services::default();
+        services.provide::<Registry>(Arc::clone(&self.registry));
+        services.provide::<ServerStats>(Arc::clone(&stats));
+        let builder =
+            Host::builder().catalog(self.origin.catalog.clone()).data_dir(&config.data_dir).services(services);
+        let host = builder.program(current.program()).start().await.map_err(|errors| self.refused(&errors))?;
+        if merge(&config.plugins, &current.overlay, current.since).is_empty() {
+            tracing::info!("no plugin is configured");
+        }
+
+        let shared = Arc::new(Shared::new(host.clone(), settings::Settings::of(config)));
+        let mut checks = check_databases(&host, &self.registry);
+        checks.push(check_draining(&host, &shared));
+        let keeper = Keeper::new(Parts {
+            origin: self.origin,
+            shared: Arc::clone(&shared),
+            store,
+            control,
+            logging: self.logging,
+            current,
+        });
+        let admin = admin::router(Admin { shared: Arc::clone(&shared), keeper: Arc::clone(&keeper) });
+        let gateway = Gateway::new(Arc::clone(&shared), admin);
+        let ended = CancellationToken::new();
+        tokio::spawn(Arc::clone(&keeper).follow(ended.child_token()));
+        if watched {
+            watch::watch(&keeper, &ended.child_token());
+        }
+        let (addr, tls) = (self.server.local_addr(), config.server.tls.is_some());
+        let server = tokio::spawn(self.server.serve(gateway, ended.clone().cancelled_owned()));
+        Ok(Running { addr, tls, host, shared, keeper, registry: self.registry, stats, server, ended, _checks: checks })
+    }
+
+    fn refused(&self, errors: &[LoadError]) -> StartError {
+        config_error(self.loaded.diagnostics(program::problems(errors, &self.loaded.config)))
+    }
+}
+
+fn check_databases(host: &Host, registry: &Registry) -> Vec<Registered> {
+    let check = |adapter: &Arc<dyn buntime_database::Adapter>| {
+        let checked = Arc::clone(adapter);
+        host.health().register(format!("adapter:{}", adapter.kind()), move || {
+            let adapter = Arc::clone(&checked);
+            async move {
+                match adapter.health().await {
+                    Ok(()) => Finding::healthy(),
+                    Err(error) => {
+                        tracing::warn!(adapter = adapter.kind(), "a database is not well: {error}");
+                        Finding::unhealthy(format!("It cannot be used ({})", error.kind().code()))
+                    }
+                }
+            }
+        })
+    };
+    registry.iter().map(|(adapter, _)| check(adapter)).collect()
+}
+
+/// Readiness of the health plugin follows ours.
+fn check_draining(host: &Host, shared: &Arc<Shared>) -> Registered {
+    let shared = Arc::downgrade(shared);
+    host.health().register("runtime", move || {
+        let reasons = shared.upgrade().map(|shared| shared.unready()).unwrap_or_default();
+        async move { if reasons.is_empty() { Finding::healthy() } else { Finding::unhealthy(reasons.join("; ")) } }
+    })
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its URL, without a path. An address that means every interface is named by one that can be visited.
+    pub fn url(&self) -> String {
+        let mut addr = self.addr;
+        if addr.ip().is_unspecified() {
+            addr.set_ip(if addr.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        }
+        format!("{}://{addr}", if self.tls { "https" } else { "http" })
+    }
+
+    /// The plugins.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// What the listener counts.
+    pub fn stats(&self) -> &Arc<ServerStats> {
+        &self.stats
+    }
+
+    /// Loads the configuration file again. `reason` is for the log, where problems are reported, too.
+    ///
+    /// # Errors
+    /// That nothing was changed.
+    pub async fn reload(&self, reason: &'static str) -> Result<(), ReloadRefused> {
+        self.keeper.reload(reason).await.map(drop).map_err(|_| ReloadRefused)
+    }
+
+    /// Completes when the server has ended by itself, which it does only after an error.
+    pub async fn failed(&mut self) -> io::Error {
+        match (&mut self.server).await {
+            Ok(Err(error)) => error,
+            Ok(Ok(_)) => io::Error::other("the server ended"),
+            Err(error) => io::Error::other(error),
+        }
+    }
+
+    /// Stops in order: not ready any more, no new connections, running exchanges end within `shutdownGrace`, plugins
+    /// shut down in reverse, databases closed.
+    pub async fn stop(self) {
+        let begun = Instant::now();
+        let grace = self.keeper.grace();
+        self.shared.drain();
+        self.ended.cancel();
+        let drained = if self.server.is_finished() { None } else { self.server.await.ok().and_then(Result::ok) };
+        self.host.stop(grace.saturating_sub(begun.elapsed())).await;
+        self.registry.close().await;
+        if let Some(drained) = drained {
+            // Joins threads.
+            let _ = tokio::task::spawn_blocking(move || drained.finish()).await;
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("addr", &self.addr).field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+/// A reload that changed nothing. The log and the admin API say why.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the configuration was not reloaded; the log says why")]
+pub struct ReloadRefused;
