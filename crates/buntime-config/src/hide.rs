@@ -3,9 +3,11 @@
 //! Goes by the tree where there is one, values that could not be read among them, and by the text of the line besides:
 //! what is broken badly enough is in no tree.
 
-use std::sync::{LazyLock, OnceLock};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::LazyLock,
+};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::Regex;
 
 use crate::{
@@ -21,10 +23,8 @@ const SHORTEST: usize = 4;
 /// The secrets of a file.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
-    /// Texts that no message may repeat.
-    texts: Vec<String>,
-    /// Finds them all in one pass, for there may be very many. Made when there is something to look through.
-    finder: OnceLock<Option<AhoCorasick>>,
+    /// Texts that no message may repeat, by their length: there may be very many, but of few lengths.
+    texts: BTreeMap<usize, HashSet<String>>,
     /// Parts of the file that are not shown.
     ranges: Vec<TextRange>,
 }
@@ -37,14 +37,6 @@ impl Secrets {
         for root in roots {
             secrets.collect(source, root, Under::Plain, None);
         }
-        // A message may cut a long text.
-        let cut =
-            secrets.texts.iter().filter_map(|text| text.char_indices().nth(SHORT).map(|(at, _)| text[..at].to_owned()));
-        let cut: Vec<String> = cut.collect();
-        secrets.texts.extend(cut);
-        secrets.texts.retain(|text| text.len() >= SHORTEST);
-        secrets.texts.sort();
-        secrets.texts.dedup();
         secrets.ranges.sort();
         secrets
     }
@@ -53,15 +45,15 @@ impl Secrets {
         let hidden = under == Under::Secret || node.tainted;
         match &node.data {
             Data::Text(text) if hidden => {
-                self.texts.push(text.clone());
+                self.add(text);
                 self.hide(source, &node.place);
             }
             Data::Number(number) if under == Under::Secret && parent.is_none_or(counts_nothing) => {
-                self.texts.push(number.to_string());
+                self.add(&number.to_string());
                 self.hide(source, &node.place);
             }
             Data::Broken if hidden => self.hide(source, &node.place),
-            Data::Text(text) => self.texts.extend(url_secret(text).map(str::to_owned)),
+            Data::Text(text) => url_secret(text).into_iter().for_each(|text| self.add(text)),
             Data::List(items) => items.iter().for_each(|item| self.collect(source, item, under, parent)),
             Data::Table(members) => {
                 for member in members {
@@ -73,45 +65,58 @@ impl Secrets {
         }
     }
 
+    fn add(&mut self, text: &str) {
+        // A message may cut a long text.
+        let cut = text.char_indices().nth(SHORT).map(|(at, _)| &text[..at]);
+        for text in [Some(text), cut].into_iter().flatten().filter(|text| text.len() >= SHORTEST) {
+            self.texts.entry(text.len()).or_default().insert(text.to_owned());
+        }
+    }
+
     /// Hides what stands between the quotes, or all of what has none.
     fn hide(&mut self, source: &SourceFile, place: &Place) {
         let Place::File(range) = place else { return };
         let text = &source.text()[range.start..range.end];
         let inner = inner_of(text);
         if !is_reference(&text[inner.start..inner.end]) {
-            self.texts.push(text[inner.start..inner.end].trim().to_owned());
+            self.add(text[inner.start..inner.end].trim());
             self.ranges.push(TextRange::new(range.start + inner.start, range.start + inner.end));
         }
     }
 
-    fn finder(&self) -> Option<&AhoCorasick> {
-        // Of a secret within another the longer one is found. The kind is the one that is made fastest.
-        let make = || {
-            AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                .kind(Some(AhoCorasickKind::NoncontiguousNFA))
-                .build(&self.texts)
-                .ok()
-        };
-        self.finder.get_or_init(|| if self.texts.is_empty() { None } else { make() }).as_ref()
+    /// Where secrets stand in a text; of two that begin at one place the longer.
+    pub(crate) fn find(&self, text: &str) -> Vec<TextRange> {
+        let mut found = Vec::new();
+        let mut behind = 0;
+        for (at, _) in text.char_indices().filter(|_| !self.texts.is_empty()) {
+            let is_secret = |length: usize| {
+                let part = text.get(at..at + length)?;
+                self.texts.get(&length)?.contains(part).then(|| TextRange::new(at, at + length))
+            };
+            if at >= behind
+                && let Some(range) = self.texts.keys().rev().find_map(|length| is_secret(*length))
+            {
+                behind = range.end;
+                found.push(range);
+            }
+        }
+        found
     }
 
     /// Takes the secrets out of a message.
     pub(crate) fn scrub(&self, text: &mut String) {
-        if let Some(finder) = self.finder().filter(|finder| finder.is_match(text.as_str())) {
-            *text = finder.replace_all(text, &vec![MASK; self.texts.len()]);
+        for range in self.find(text).into_iter().rev() {
+            text.replace_range(range.start..range.end, MASK);
         }
     }
 
-    /// The parts of a line that are not shown, in order and apart from each other. `start` is where the line begins.
+    /// The parts of a line that are not shown because of where they stand, in order and apart from each other. `start` is
+    /// where the line begins.
     pub(crate) fn hidden_in(&self, start: usize, line: &str) -> Vec<TextRange> {
         let end = start + line.len();
         let mut parts = hidden_parts(line);
         for range in self.ranges.iter().filter(|range| range.start < end && range.end > start) {
             parts.push(TextRange::new(range.start.max(start) - start, range.end.min(end) - start));
-        }
-        if let Some(finder) = self.finder() {
-            parts.extend(finder.find_iter(line).map(|found| TextRange::new(found.start(), found.end())));
         }
         merge(parts)
     }
@@ -124,7 +129,7 @@ fn inner_of(literal: &str) -> TextRange {
     TextRange::new(start, literal.len() - usize::from(closed))
 }
 
-fn merge(mut parts: Vec<TextRange>) -> Vec<TextRange> {
+pub(crate) fn merge(mut parts: Vec<TextRange>) -> Vec<TextRange> {
     parts.retain(|part| part.end > part.start);
     parts.sort();
     let mut merged: Vec<TextRange> = Vec::new();

@@ -10,7 +10,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
     diagnostics::{Diagnostic, Diagnostics, Severity},
-    hide::Secrets,
+    hide::{self, Secrets},
     mask::MASK,
     source::{SourceFile, TextRange},
     tree::Place,
@@ -125,7 +125,13 @@ fn excerpt(out: &mut String, range: TextRange, lines: &mut Lines<'_>, (tint, fra
     );
     let (start, line) = source.line(position.line);
     let hidden = lines.hidden.entry(position.line).or_insert_with(|| lines.secrets.hidden_in(start, line));
-    let (text, caret, length) = shown(line, hidden, range.start - start, range.end.saturating_sub(start));
+    let from = range.start - start;
+    // A secret may stand elsewhere too, in a comment for instance.
+    let near = line.floor_char_boundary(from.saturating_sub(2 * NEAR))..line.floor_char_boundary(from + 2 * NEAR);
+    let again = lines.secrets.find(&line[near.clone()]).into_iter();
+    let again = again.map(|part| TextRange::new(part.start + near.start, part.end + near.start));
+    let hidden = hide::merge(hidden.iter().copied().chain(again).collect());
+    let (text, caret, length) = shown(line, &hidden, from, range.end.saturating_sub(start));
     let _ = writeln!(out, "{:gutter$}{frame} |{frame:#}", "", gutter = gutter - 1);
     let _ = writeln!(out, "{frame}{number} |{frame:#} {text}");
     let _ = writeln!(
@@ -169,10 +175,7 @@ fn shown(line: &str, hidden: &[TextRange], start: usize, end: usize) -> (String,
 
 /// The characters of a line near the caret, each with where it stands; a hidden part is one of them.
 fn cells(line: &str, hidden: &[TextRange], start: usize) -> Vec<(usize, String)> {
-    let mut from = start.saturating_sub(NEAR).min(line.len());
-    while !line.is_char_boundary(from) {
-        from -= 1;
-    }
+    let from = line.floor_char_boundary(start.saturating_sub(NEAR));
     let mut cells = Vec::new();
     let mut hidden = hidden[hidden.partition_point(|part| part.end <= from)..].iter().peekable();
     let mut skip_to = 0;

@@ -55,7 +55,7 @@ impl SourceFile {
 
     /// The line and column of a byte; what is past the end counts as the end.
     pub fn position(&self, offset: usize) -> Position {
-        let offset = floor(&self.text, offset);
+        let offset = self.text.floor_char_boundary(offset);
         let line = self.lines.partition_point(|&start| start <= offset).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
         Position { line, column: self.text[start..offset].chars().count() + 1 }
@@ -74,15 +74,6 @@ impl fmt::Debug for SourceFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SourceFile({:?}, {} bytes)", self.name, self.text.len())
     }
-}
-
-/// The nearest character boundary at or before `offset`.
-fn floor(text: &str, offset: usize) -> usize {
-    let mut offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
-    }
-    offset
 }
 
 #[cfg(test)]
