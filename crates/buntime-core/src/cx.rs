@@ -307,7 +307,8 @@ impl<K: Kind> Cx<K> {
         Ok(())
     }
 
-    /// Logs every hook call of this exchange from now on, for traces. Costs an allocation and a copy per call.
+    /// Logs the hook calls of this exchange from now on, the first 256, for traces. Costs an allocation and a copy per
+    /// call.
     pub fn log_hooks(&mut self) {
         self.hook_log.get_or_insert_default();
     }

@@ -17,6 +17,9 @@ use crate::{
     step::{BoxFuture, Flow, OnFailure, Post, Pre, Step},
 };
 
+/// Hook calls of one exchange that are logged; a stream may have any number of pieces.
+const MOST_LOGGED: usize = 256;
+
 /// A stage's way of being called.
 pub(crate) trait Call<K: Kind>: Send {
     type Out: Send;
@@ -98,7 +101,7 @@ async fn attempt<K: Kind, C: Call<K>>(
         let took = pulse.lap();
         let outcome = result.as_ref().map_or_else(Failure::outcome, C::outcome);
         link.stats.record(C::STAGE, outcome, took, polled.unwrap_or(took));
-        if let Some(log) = &mut cx.hook_log {
+        if let Some(log) = cx.hook_log.as_mut().filter(|log| log.len() < MOST_LOGGED) {
             log.push(HookRecord {
                 plugin: link.member.plugin.shared(),
                 set: link.set.clone(),
