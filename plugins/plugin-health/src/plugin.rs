@@ -1,0 +1,35 @@
+//! The plugin: what it is called, and what it registers.
+
+use async_trait::async_trait;
+use buntime_core::{BoxError, Capability, Menu, Metadata, Plugin, SettingsSpec, Startup};
+
+use crate::{HealthSettings, api, runs::Runs};
+
+/// `@buntime/plugin-health`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HealthPlugin;
+
+#[async_trait]
+impl Plugin for HealthPlugin {
+    fn metadata(&self) -> Metadata {
+        Metadata::new("@buntime/plugin-health", env!("CARGO_PKG_VERSION"))
+            .with_description("Liveness, readiness and a report of every plugin, database and upstream.")
+            .with_capabilities([Capability::Routes])
+            .with_priority(2)
+    }
+
+    fn settings(&self) -> SettingsSpec {
+        SettingsSpec::of::<HealthSettings>()
+    }
+
+    async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
+        let settings: HealthSettings = startup.settings()?;
+        let access = settings.access.into();
+        let path = format!("{}/api/health", startup.base());
+        let runs = Runs::new(startup.context(), settings);
+        startup.routes(access, api::router(runs));
+        startup.openapi(api::openapi());
+        startup.menu(Menu { title: "Health".to_owned(), path, icon: None, priority: 30 });
+        Ok(())
+    }
+}
