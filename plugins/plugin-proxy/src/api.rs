@@ -69,9 +69,7 @@ fn fragment(rule: &Rule) -> Option<Value> {
 
 /// OpenAPI of the routes above.
 pub(crate) fn openapi() -> Value {
-    let answer = |what: &str, schema: Value| {
-        json!({ "description": what, "content": { "application/json": { "schema": schema } } })
-    };
+    let answer = |what: &str, schema: Value| json!({ "description": what, "content": { "application/json": { "schema": schema } } });
     let rule = json!({ "$ref": "#/components/schemas/ProxyRule" });
     json!({
         "paths": {

@@ -1,16 +1,20 @@
 //! The handler: one request to the upstream and its answer back, both streamed.
 
+use std::net::SocketAddr;
+
+use axum::{body::Body, extract::ConnectInfo};
 use buntime_core::{Cx, Error, ErrorKind, Handler, Http, HttpResponse, Step, problem::X_REQUEST_ID};
 use buntime_http::{
     body::timed,
     client_address::ClientAddress,
-    hygiene::{add_forwarding, add_via, remove_hop_by_hop},
+    hygiene::{add_forwarding, add_via, remove_forwarding, remove_hop_by_hop},
     upstream::{Upstream, UpstreamError},
 };
-use axum::body::Body;
-use http::{Request, Response, StatusCode, Version, header, uri::Scheme};
+use http::{HeaderName, Request, Response, StatusCode, Version, header, uri::Scheme};
 
 use crate::{html::Edits, rule::Rule, websocket};
+
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 impl Handler<Http> for Rule {
     fn call<'a>(&'a self, cx: &'a mut Cx<Http>) -> Step<'a, HttpResponse, Error> {
@@ -42,10 +46,14 @@ impl Rule {
         let body = cx.take_body();
         let head = cx.request();
         let uri = self.upstream_uri(&head.uri).ok_or_else(|| {
-            Error::new(ErrorKind::Malformed).with_detail("The path cannot be rewritten to one the upstream may be asked for")
+            Error::new(ErrorKind::Malformed)
+                .with_detail("The path cannot be rewritten to one the upstream may be asked for")
         })?;
         let mut headers = head.headers.clone();
         remove_hop_by_hop(&mut headers, upgrade);
+        if !has_edge(cx) {
+            remove_forwarding(&mut headers);
+        }
         if let Some(client) = client_of(cx) {
             add_forwarding(&mut headers, &client);
         }
@@ -98,25 +106,23 @@ impl Rule {
     }
 }
 
-/// Who asks, as the edge found out, or as far as is known without one.
+/// Who asks, as the edge found out. `None` where there is no edge and nobody says who is connected.
 fn client_of(cx: &Cx<Http>) -> Option<ClientAddress> {
-    let head = cx.request();
-    if let Some(found) = head.extensions.get::<ClientAddress>() {
-        return Some(found.clone());
-    }
-    let meta = cx.meta();
-    let connected = head.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>();
-    let peer = connected.map_or(meta.peer, |connected| connected.0);
-    // Mounted where nobody says who is connected: better nothing than an address of nobody.
-    if peer.ip().is_unspecified() {
-        return None;
-    }
+    let (meta, head) = (cx.meta(), cx.request());
+    let peer = if has_edge(cx) { meta.peer } else { head.extensions.get::<ConnectInfo<SocketAddr>>()?.0 };
+    // Still there, it came from a trusted proxy that says what the client asked it for.
+    let host = head.headers.get(X_FORWARDED_HOST).filter(|_| has_edge(cx)).or_else(|| head.headers.get(header::HOST));
     Some(ClientAddress {
         ip: meta.client_ip,
         peer,
         scheme: if meta.scheme == "https" { Scheme::HTTPS } else { Scheme::HTTP },
-        host: head.headers.get(header::HOST).cloned(),
+        host: host.cloned(),
         forwarded: false,
         peer_is_trusted: false,
     })
+}
+
+/// Has an edge looked at this request, and taken away what was forged?
+fn has_edge(cx: &Cx<Http>) -> bool {
+    !cx.meta().peer.ip().is_unspecified()
 }

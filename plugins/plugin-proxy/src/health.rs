@@ -39,7 +39,9 @@ impl Attempts {
         match failed {
             0 => Finding::healthy(),
             1 => Finding::degraded("The last attempt to connect failed").with_details(details),
-            n if n < DOWN => Finding::degraded(format!("The last {n} attempts to connect failed")).with_details(details),
+            n if n < DOWN => {
+                Finding::degraded(format!("The last {n} attempts to connect failed")).with_details(details)
+            }
             n => Finding::unhealthy(format!("The last {n} attempts to connect failed")).with_details(details),
         }
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use buntime_core::{
-    Access, BoxError, Capability, Changed, HookSet, Http, Metadata, Plugin, PluginContext, SettingsSpec,
-    Startup, host::report::PluginState,
+    Access, BoxError, Capability, Changed, HookSet, Http, Metadata, Plugin, PluginContext, SettingsSpec, Startup,
+    host::report::PluginState,
 };
 
 use crate::{

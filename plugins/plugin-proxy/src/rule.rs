@@ -8,11 +8,7 @@ use http::{Uri, uri::PathAndQuery};
 use regex::Regex;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    config::RuleSettings,
-    draft::Draft,
-    health::Attempts,
-};
+use crate::{config::RuleSettings, draft::Draft, health::Attempts};
 
 /// One rule. Immutable; shared by the table and the exchanges under way.
 #[derive(Debug)]
@@ -44,7 +40,8 @@ impl Rule {
     ) -> Result<Self, SetupError> {
         let mut options = draft.upstream(&settings);
         let upstream = Upstream::new(&options)?;
-        let speaks_http1 = options.protocol == Protocol::Http1 || (options.protocol == Protocol::Auto && !draft.target.is_https);
+        let speaks_http1 =
+            options.protocol == Protocol::Http1 || (options.protocol == Protocol::Auto && !draft.target.is_https);
         let sockets = if speaks_http1 || !settings.ws {
             upstream.clone()
         } else {

@@ -39,8 +39,8 @@ impl Target {
         if authority.as_str().contains('@') {
             return Err("a target has no user name and password; set an `authorization` field in `headers`".to_owned());
         }
-        if authority.port().is_some() && authority.port_u16().is_none() {
-            return Err(bad("this port is none"));
+        if authority.as_str() != authority.host() && authority.port_u16().is_none() {
+            return Err(bad("a port is a number up to 65535"));
         }
         if uri.query().is_some() {
             return Err("a target has no query; put one into `rewrite`".to_owned());

@@ -25,7 +25,11 @@ enum State {
     /// In a declaration such as a doctype, up to `>`.
     Declaration,
     /// Behind a name, up to `>`; within quotes or not.
-    Tag { head: bool, quote: Option<u8>, value: bool },
+    Tag {
+        head: bool,
+        quote: Option<u8>,
+        value: bool,
+    },
     /// The tag is in, or there will be none.
     Done,
 }
@@ -96,7 +100,11 @@ impl BaseTag {
     fn name(&mut self, byte: u8, put: &mut bool) -> State {
         match byte {
             b'!' | b'?' if self.length == 0 => {
-                if byte == b'!' { State::Markup(0) } else { State::Declaration }
+                if byte == b'!' {
+                    State::Markup(0)
+                } else {
+                    State::Declaration
+                }
             }
             b'<' if self.length == 0 => State::Name,
             b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r' | 0x0c if self.length > 0 => {

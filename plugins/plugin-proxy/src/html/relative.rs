@@ -55,10 +55,18 @@ fn next(state: State, byte: u8) -> State {
     let lower = byte.to_ascii_lowercase();
     match state {
         State::Src(known) if b"src="[usize::from(known)] == lower => {
-            if known == 3 { State::Equals } else { State::Src(known + 1) }
+            if known == 3 {
+                State::Equals
+            } else {
+                State::Src(known + 1)
+            }
         }
         State::Href(known) if b"href="[usize::from(known)] == lower => {
-            if known == 4 { State::Equals } else { State::Href(known + 1) }
+            if known == 4 {
+                State::Equals
+            } else {
+                State::Href(known + 1)
+            }
         }
         State::Equals if matches!(byte, b'"' | b'\'') => State::Quote,
         _ => begin(lower),

@@ -198,7 +198,8 @@ impl Talk {
                 }
                 head.write(&payload, &mut out);
             } else {
-                let whole = message.take().map_or_else(|| Message::begin(head, &payload), |m| m.go_on(head, &payload))?;
+                let whole =
+                    message.take().map_or_else(|| Message::begin(head, &payload), |m| m.go_on(head, &payload))?;
                 if !head.is_last {
                     message = Some(whole);
                     continue;

@@ -2,6 +2,7 @@
 //! goodbye can be said between two of them.
 
 use std::{
+    convert::Infallible,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -12,12 +13,15 @@ use buntime_core::{Ended, ErrorKind, Http, Tail};
 use buntime_http::upgrade::{self, RelayEnd};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     frames::Boundary,
-    goodbye::{self, Reason},
+    goodbye::{self, PATIENCE, Reason},
 };
 
 pub(super) async fn relay(
@@ -27,8 +31,23 @@ pub(super) async fn relay(
     idle: Option<Duration>,
     stopping: &CancellationToken,
 ) {
-    let (mut client, mut upstream) = (Watched::new(client), Watched::new(upstream));
-    let relayed = upgrade::relay(&mut client, &mut upstream, idle, stopping).await;
+    let half = Notify::new();
+    let (mut client, mut upstream) = (Watched::new(client, &half), Watched::new(upstream, &half));
+    let stop = stopping.child_token();
+    let relayed = {
+        let relaying = upgrade::relay(&mut client, &mut upstream, idle, &stop);
+        // A conversation of which one half has ended is over; its other half may say goodbye, not stay.
+        let lingering = async {
+            half.notified().await;
+            tokio::time::sleep(PATIENCE).await;
+            stop.cancel();
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            relayed = relaying => relayed,
+            never = lingering => match never {},
+        }
+    };
     tail.received(relayed.from_client);
     tail.sent(relayed.from_upstream);
     let reason = match relayed.end {
@@ -37,6 +56,7 @@ pub(super) async fn relay(
             tracing::debug!(%error, "a WebSocket broke");
             return tail.finish(Ended::Broken);
         }
+        RelayEnd::Cancelled if !stopping.is_cancelled() => return tail.finish(Ended::Whole),
         RelayEnd::Idle => Reason::IDLE,
         RelayEnd::Cancelled => Reason::STOPPING,
     };
@@ -45,14 +65,16 @@ pub(super) async fn relay(
 }
 
 /// One end, with an eye on where the frames written to it end.
-struct Watched {
+struct Watched<'a> {
     io: TokioIo<Upgraded>,
     written: Boundary,
+    /// Told when what is written here has ended.
+    half: &'a Notify,
 }
 
-impl Watched {
-    fn new(upgraded: Upgraded) -> Self {
-        Self { io: TokioIo::new(upgraded), written: Boundary::default() }
+impl<'a> Watched<'a> {
+    fn new(upgraded: Upgraded, half: &'a Notify) -> Self {
+        Self { io: TokioIo::new(upgraded), written: Boundary::default(), half }
     }
 
     /// Says goodbye, if this is no place in the middle of a frame.
@@ -63,13 +85,13 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for Watched<'_> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for Watched<'_> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.io).poll_write(cx, data))?;
         self.written.pass(data.get(..written).unwrap_or_default());
@@ -81,6 +103,7 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.half.notify_one();
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

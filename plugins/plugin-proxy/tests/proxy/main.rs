@@ -1,0 +1,9 @@
+//! The proxy over real sockets.
+
+mod forwarding;
+mod html;
+mod rules;
+mod streams;
+mod support;
+mod upstreams;
+mod websockets;
