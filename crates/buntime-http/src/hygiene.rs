@@ -43,6 +43,13 @@ pub fn remove_forged(headers: &mut HeaderMap, peer_is_trusted: bool) {
     }
 }
 
+/// Removes what only a proxy may send: for who has no edge in front that judged the peer, and so believes nobody.
+pub fn remove_forwarding(headers: &mut HeaderMap) {
+    while let Some(name) = headers.keys().find(|name| is_forwarding(&name.as_str().replace('_', "-"))).cloned() {
+        headers.remove(name);
+    }
+}
+
 /// Removes what concerns one connection only: `Connection` and what it names, `Keep-Alive`, `Proxy-*`, `TE` but for
 /// `trailers`, `Transfer-Encoding`, `Upgrade`. With `keep_upgrade` an upgrade's own fields stay: `Upgrade`, and a
 /// `Connection: upgrade`.
@@ -204,6 +211,13 @@ mod tests {
         let mut headers = map(&forged);
         remove_forged(&mut headers, true);
         assert_eq!(names(&headers), ["accept", "forwarded", "x-forwarded-for", "x-real-ip"]);
+    }
+
+    #[test]
+    fn forwarding_fields_alone_are_removed() {
+        let mut headers = map(&[("X-Forwarded_For", "a"), ("Forwarded", "a"), ("X-Real-IP", "a"), ("X-Identity", "a")]);
+        remove_forwarding(&mut headers);
+        assert_eq!(names(&headers), ["x-identity"]);
     }
 
     #[test]
