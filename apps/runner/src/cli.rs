@@ -24,8 +24,13 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "runner", version, about, disable_help_subcommand = true)]
 pub struct Cli {
-    /// The configuration file [default: $BUNTIME_CONFIG, ./buntime.jsonc, ./config/buntime.jsonc]
-    #[arg(long, value_name = "FILE", global = true)]
+    /// The configuration file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        help = "The configuration file [default: $BUNTIME_CONFIG, ./buntime.jsonc, ./config/buntime.jsonc]"
+    )]
     config: Option<PathBuf>,
     /// Adds a plugin to those of the configuration; may be given several times
     #[arg(long = "plugin", value_name = "NAME", global = true)]
@@ -136,8 +141,7 @@ async fn live(mut running: Running, mut signals: Signals) -> Outcome {
         () = running.stop() => {}
         () = signals.stop() => {
             tracing::warn!("stopped at once by a second signal");
-            logging::flush();
-            std::process::exit(130);
+            return Ok(ExitCode::from(130));
         }
     }
     tracing::info!("stopped");

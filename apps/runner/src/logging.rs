@@ -17,7 +17,7 @@ impl Logging {
         #[cfg(feature = "logs")]
         {
             let bus = plugin_logs::LogBus::global();
-            subscriber.with(bus.layer::<Registry>()).try_init().ok()?;
+            subscriber.with(bus.layer()).try_init().ok()?;
             bus.write_to_stdout(match log.format {
                 LogFormat::Auto => plugin_logs::Format::Auto,
                 LogFormat::Pretty => plugin_logs::Format::Pretty,

@@ -287,6 +287,8 @@ impl Running {
         let begun = Instant::now();
         let grace = self.keeper.grace();
         self.shared.drain();
+        // Streams that would go on for ever say goodbye.
+        self.host.drain();
         self.ended.cancel();
         let drained = if self.server.is_finished() { None } else { self.server.await.ok().and_then(Result::ok) };
         self.host.stop(grace.saturating_sub(begun.elapsed())).await;
