@@ -1,12 +1,12 @@
 //! A proxy with rules, and a client that holds nothing back.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, body::Body, routing::any};
 use buntime_testing::TestRuntime;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Collected};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use plugin_proxy::ProxyPlugin;
@@ -15,6 +15,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tokio_rustls::{TlsAcceptor, rustls};
 
 /// A proxy with one rule: everything to `target`, with `more` settings.
 pub(crate) async fn proxy_to(target: &str, more: Value) -> TestRuntime {
@@ -59,7 +60,7 @@ pub(crate) async fn whole(response: Response<Incoming>) -> (StatusCode, HeaderMa
 pub(crate) fn echo() -> Router {
     Router::new().fallback(any(|request: Request<Body>| async move {
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or(Bytes::from_static(b"(broken)"));
+        let body = body.collect().await.map_or(Bytes::from_static(b"(broken)"), Collected::to_bytes);
         let mut lines: Vec<String> =
             head.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or("?"))).collect();
         lines.sort();
@@ -94,4 +95,19 @@ pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     let _ = stream.read_to_end(&mut read).await;
     String::from_utf8_lossy(&read).into_owned()
+}
+
+/// Accepts TLS for `localhost`, with a certificate that nobody vouches for.
+pub(crate) fn tls_acceptor(alpn: &[&[u8]]) -> TlsAcceptor {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a pair");
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
 }

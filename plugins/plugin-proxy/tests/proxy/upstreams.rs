@@ -1,6 +1,6 @@
 //! Upstreams that speak HTTP/2 or TLS, and those that fail.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use axum::body::Body;
 use buntime_testing::{FakeUpstream, RawUpstream, TestRuntime, eventually};
@@ -16,23 +16,12 @@ use tokio::{
     net::TcpListener,
     sync::mpsc,
 };
-use tokio_rustls::{TlsAcceptor, rustls};
 
-use crate::support::{echo, get, proxy_to, raw, read_until, request, send, whole};
+use crate::support::{echo, get, proxy_to, raw, read_until, request, send, tls_acceptor, whole};
 
 /// An upstream with a certificate that nobody vouches for.
 async fn tls_upstream(alpn: &[&[u8]]) -> SocketAddr {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = tls_acceptor(alpn);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

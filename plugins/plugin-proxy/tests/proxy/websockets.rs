@@ -30,7 +30,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::support::{get, proxy_to, raw, read_to_end, read_until};
+use crate::support::{get, proxy_to, raw, read_to_end, read_until, tls_acceptor};
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -187,6 +187,29 @@ async fn frames_sent_before_the_upstream_is_open_are_kept() {
     let answer = read_until(&mut client, "\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
     assert!(answer.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn an_upstream_with_tls_is_spoken_to_in_http1() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let acceptor = tls_acceptor(&[b"h2", b"http/1.1"]);
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = acceptor.accept(stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_text() {
+                socket.send(message).await.unwrap();
+            }
+        }
+    });
+    let proxy = proxy_to(&target, json!({ "secure": false })).await;
+    let (mut socket, _) = connect(proxy.address(), "/", None).await;
+    socket.send(Message::text("hello")).await.unwrap();
+    assert_eq!(text(&mut socket).await, "hello");
     proxy.stop().await;
 }
 
