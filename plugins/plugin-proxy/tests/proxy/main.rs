@@ -2,6 +2,7 @@
 
 mod forwarding;
 mod html;
+mod messages;
 mod rules;
 mod streams;
 mod support;
