@@ -52,6 +52,11 @@ impl Clock {
     }
 
     pub(super) fn look(&mut self, now: Instant, limits: &Limits) -> Verdict {
+        if self.closing.is_some() && !self.link.is_closing() && self.link.in_flight() > 0 {
+            // An HTTP/2 request that crossed our goodbye may end in its own time.
+            self.closing = Some(now);
+            return Verdict::Fine;
+        }
         if self.link.is_closing() || self.closing.is_some() {
             let since = *self.closing.get_or_insert(now);
             return if now.duration_since(since) >= LINGER { Verdict::End } else { Verdict::Fine };

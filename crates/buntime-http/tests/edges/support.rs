@@ -114,9 +114,10 @@ impl Raw {
     /// Everything until the connection ends.
     pub(crate) async fn rest(&mut self) -> String {
         let mut all = Vec::new();
-        let read = timeout(PATIENCE, self.0.read_to_end(&mut all)).await.expect("the server did not close");
-        if let Err(error) = read {
-            all.extend_from_slice(format!("<{:?}>", error.kind()).as_bytes());
+        match timeout(PATIENCE, self.0.read_to_end(&mut all)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => all.extend_from_slice(format!("<{:?}>", error.kind()).as_bytes()),
+            Err(_) => panic!("the other side did not close after {:?}", String::from_utf8_lossy(&all)),
         }
         String::from_utf8_lossy(&all).into_owned()
     }
