@@ -1,7 +1,7 @@
 //! The plugins that are compiled in, each behind a feature of this crate, and what the configuration must know of them.
 //! Nothing else in the workspace knows this list.
 
-use buntime_config::{PluginCatalog, SettingsProblem};
+use buntime_config::{Config, PluginCatalog, PluginEntry, SettingsProblem};
 use buntime_core::{Catalog, PluginName};
 use serde_json::Value;
 
@@ -24,6 +24,20 @@ pub fn builtin() -> Catalog {
 fn add(catalog: &mut Catalog, plugin: impl buntime_core::Plugin) {
     let added = catalog.add_builtin(plugin);
     debug_assert!(added.is_ok(), "two built-in plugins have one name");
+}
+
+/// A plugin's settings, with what the rest of the file says to it: `log.access: false` keeps access lines off stdout
+/// unless the logs plugin is told otherwise itself.
+pub(crate) fn settings_of(entry: &PluginEntry, config: &Config) -> Value {
+    let mut settings = entry.settings.clone();
+    if cfg!(feature = "logs")
+        && !config.log.access
+        && entry.name.as_str() == "logs"
+        && let Some(table) = settings.as_object_mut()
+    {
+        table.entry("stdout").or_insert(Value::Bool(false));
+    }
+    settings
 }
 
 /// A catalog as the configuration wants to see it.

@@ -6,12 +6,14 @@ use buntime_config::{Config, Loaded, PluginEntry, Problem};
 use buntime_core::{Catalog, Entry, LoadError, PluginName, Policy, Program, options::FailureMode};
 use buntime_http::server::TlsFiles;
 
+use crate::catalog;
+
 /// What is to run.
 pub(crate) fn program(config: &Config, entries: &[PluginEntry]) -> Program {
     let entries = entries.iter().map(|entry| Entry {
         plugin: entry.name.clone(),
         options: entry.options.clone(),
-        settings: entry.settings.clone(),
+        settings: catalog::settings_of(entry, config),
     });
     let policy = Policy {
         allowlist: config.policy.allowlist.clone(),

@@ -109,6 +109,10 @@ pub struct Running {
 pub async fn start(options: Options) -> Result<Running, StartError> {
     let origin =
         Origin { source: options.source, env: options.env, plugins: options.plugins, catalog: options.catalog };
+    let text = match origin.source.file().filter(|_| options.watch) {
+        Some(file) => watch::text(file).await,
+        None => None,
+    };
     let loaded = Arc::new(origin.load().map_err(config_error)?);
     let logging = if options.logging { Logging::install(&loaded.config.log) } else { None };
     say(&loaded);
@@ -121,7 +125,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     })?;
     let registry = Arc::new(open_databases(&loaded).await?);
     let starting = Starting { origin, loaded, logging, server, registry: Arc::clone(&registry) };
-    match starting.go(options.watch).await {
+    match starting.go(options.watch.then_some(text)).await {
         Ok(running) => Ok(running),
         Err(error) => {
             registry.close().await;
@@ -164,7 +168,8 @@ struct Starting {
 }
 
 impl Starting {
-    async fn go(self, watched: bool) -> Result<Running, StartError> {
+    /// `watched` is the file's text if the file is to be watched.
+    async fn go(self, watched: Option<Option<Vec<u8>>>) -> Result<Running, StartError> {
         let config = &self.loaded.config;
         let data_error = |source| StartError::Data { path: config.data_dir.clone(), source };
         let store = Store::open(self.registry.get(None)?).await.map_err(data_error)?;
@@ -198,8 +203,8 @@ impl Starting {
         let gateway = Gateway::new(Arc::clone(&shared), admin);
         let ended = CancellationToken::new();
         tokio::spawn(Arc::clone(&keeper).follow(ended.child_token()));
-        if watched {
-            watch::watch(&keeper, &ended.child_token());
+        if let Some(text) = watched {
+            watch::watch(&keeper, text, &ended.child_token());
         }
         let (addr, tls) = (self.server.local_addr(), config.server.tls.is_some());
         let server = tokio::spawn(self.server.serve(gateway, ended.clone().cancelled_owned()));

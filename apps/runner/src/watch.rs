@@ -18,8 +18,14 @@ const SETTLED: Duration = Duration::from_millis(200);
 /// How often the file is looked at where the system cannot tell.
 const POLL: Duration = Duration::from_secs(2);
 
-/// Reloads whenever the file changes, until `ended`. Without a file there is nothing to watch.
-pub(crate) fn watch(keeper: &Arc<Keeper>, ended: &CancellationToken) {
+/// The text of a file as the watch compares it, to be taken before the file is loaded: a change in between is then
+/// seen, at worst twice.
+pub(crate) async fn text(file: &Path) -> Option<Vec<u8>> {
+    tokio::fs::read(file).await.ok()
+}
+
+/// Reloads whenever the file is no longer what was `loaded`, until `ended`. Without a file there is nothing to watch.
+pub(crate) fn watch(keeper: &Arc<Keeper>, mut loaded: Option<Vec<u8>>, ended: &CancellationToken) {
     let Some(file) = keeper.file().map(Path::to_owned) else { return };
     let (keeper, ended) = (Arc::clone(keeper), ended.clone());
     let stirred = Arc::new(Notify::new());
@@ -31,7 +37,8 @@ pub(crate) fn watch(keeper: &Arc<Keeper>, ended: &CancellationToken) {
         }
     };
     tokio::spawn(async move {
-        let mut loaded = text(&file).await;
+        // The first look is for what changed before the watch began.
+        stirred.notify_one();
         loop {
             let polled =
                 async { if watcher.is_some() { std::future::pending().await } else { tokio::time::sleep(POLL).await } };
@@ -62,10 +69,6 @@ fn watcher(file: &Path, stirred: Arc<Notify>) -> notify::Result<RecommendedWatch
         file.parent().filter(|dir| !dir.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
     watcher.watch(&dir, RecursiveMode::NonRecursive)?;
     Ok(watcher)
-}
-
-async fn text(file: &Path) -> Option<Vec<u8>> {
-    tokio::fs::read(file).await.ok()
 }
 
 /// The text once it has stayed the same for a moment.

@@ -36,8 +36,12 @@ pub(crate) async fn read<T: DeserializeOwned>(request: Request<Body>) -> Result<
     parse(&bytes(request).await?)
 }
 
-/// JSON of that type.
+/// A JSON object of that type.
 pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Failure> {
+    // A list would be taken for an object whose fields have no names.
+    if text.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(malformed("expected a JSON object", String::new()));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer_of(error.path());

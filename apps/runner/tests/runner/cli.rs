@@ -1,0 +1,74 @@
+//! What the command line prints.
+
+use std::path::Path;
+
+use crate::binary::command;
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+async fn run(dir: &Path, args: &[&str]) -> Ran {
+    let ran = command(dir).args(args).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&dir.display().to_string(), "DIR");
+    Ran { code: ran.status.code().unwrap(), out: text(ran.stdout), err: text(ran.stderr) }
+}
+
+#[tokio::test]
+async fn help_and_version() {
+    let dir = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!("help", run(dir.path(), &["--help"]).await.out);
+    let version = run(dir.path(), &["--version"]).await;
+    assert_eq!((version.code, version.out.trim()), (0, &*format!("runner {}", runner::VERSION)));
+    assert_eq!(run(dir.path(), &["serv"]).await.code, 2);
+}
+
+#[tokio::test]
+async fn check_prints_every_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("buntime.jsonc");
+    let text = r#"{
+  "server": { "prt": 8000, "maxBodySize": "10 parsecs" },
+  "required": ["health"],
+  "plugins": ["metrics", "metrcs", ["logs", { "maxEntrys": 5 }]],
+}
+"#;
+    std::fs::write(&file, text).unwrap();
+    let ran = run(dir.path(), &["check"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    insta::assert_snapshot!("check", ran.err);
+    std::fs::write(&file, "{ \"plugins\": [\"metrics\"], \"required\": [\"metrics\"] }").unwrap();
+    let ran = run(dir.path(), &["check", "buntime.jsonc"]).await;
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "buntime.jsonc: fine\n", ""));
+    assert_eq!(run(dir.path(), &["check", "nowhere.jsonc"]).await.code, 1);
+    let added = run(dir.path(), &["check", "--plugin", "nope"]).await;
+    assert!(added.code == 1 && added.err.contains("--plugin"), "{}", added.err);
+    // Serving says the same and starts nothing.
+    std::fs::write(&file, text).unwrap();
+    let served = run(dir.path(), &[]).await;
+    assert_eq!((served.code, served.out.as_str()), (1, ""));
+    insta::assert_snapshot!("check", served.err);
+}
+
+#[tokio::test]
+async fn init_writes_a_file_that_loads_and_overwrites_none() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(dir.path(), &["init"]).await.code, 0);
+    assert_eq!(run(dir.path(), &["check"]).await.code, 0);
+    std::fs::write(dir.path().join("buntime.jsonc"), "mine").unwrap();
+    let again = run(dir.path(), &["init"]).await;
+    assert!(again.code == 1 && again.err.contains("is not overwritten"), "{}", again.err);
+    assert_eq!(std::fs::read_to_string(dir.path().join("buntime.jsonc")).unwrap(), "mine");
+    assert_eq!(run(dir.path(), &["init", "other.jsonc"]).await.code, 0);
+    assert_eq!(run(dir.path(), &["init", "no/such/dir.jsonc"]).await.code, 1);
+}
+
+#[tokio::test]
+async fn the_schema_is_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = run(dir.path(), &["schema"]).await;
+    let schema: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(schema["title"], "buntime.jsonc");
+}
