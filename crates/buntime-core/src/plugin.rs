@@ -103,6 +103,7 @@ pub(crate) struct Context {
     pub(crate) events: Events,
     pub(crate) health: HealthChecks,
     pub(crate) clock: Clock,
+    pub(crate) draining: CancellationToken,
     pub(crate) cancel: CancellationToken,
     pub(crate) tasks: TaskTracker,
     pub(crate) span: tracing::Span,
@@ -188,6 +189,12 @@ impl PluginContext {
     /// Cancelled when this instance ends. Every task must heed it.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.0.cancel
+    }
+
+    /// Cancelled when the host takes no more requests and waits for those under way: streams that would never end by
+    /// themselves end now. Before [`PluginContext::cancelled`].
+    pub fn draining(&self) -> &CancellationToken {
+        &self.0.draining
     }
 
     /// The span of this plugin, for what it logs outside of exchanges.

@@ -84,6 +84,7 @@ impl Host {
         if std::mem::replace(&mut changing.stopped, true) {
             return;
         }
+        self.drain();
         self.0.ended.cancel();
         self.0.around.tasks.close();
         if tokio::time::timeout(grace, self.0.around.tasks.wait()).await.is_err() {
@@ -208,6 +209,7 @@ impl Inner {
             events: self.events.clone(),
             health: self.health.clone(),
             clock: self.around.clock.clone(),
+            draining: self.draining.child_token(),
             cancel: self.ended.child_token(),
             tasks: tokio_util::task::TaskTracker::new(),
             keep: self.keep.clone(),

@@ -156,6 +156,7 @@ impl HostBuilder {
             health: HealthChecks::default(),
             keep: Keep::default(),
             recovery: self.recovery,
+            draining: CancellationToken::new(),
             ended: CancellationToken::new(),
             bounds,
             around,
@@ -180,6 +181,7 @@ pub(crate) struct Inner {
     pub(crate) health: HealthChecks,
     pub(crate) keep: Keep,
     pub(crate) recovery: Duration,
+    pub(crate) draining: CancellationToken,
     pub(crate) ended: CancellationToken,
     pub(crate) bounds: Bounds,
     pub(crate) around: Surroundings,
@@ -254,6 +256,12 @@ impl Host {
     /// The event bus.
     pub fn events(&self) -> &Events {
         &self.0.events
+    }
+
+    /// Tells plugins that no more requests come, so that they end their own live streams. They go on serving what is
+    /// under way; [`Host::stop`] stops them.
+    pub fn drain(&self) {
+        self.0.draining.cancel();
     }
 }
 
