@@ -1,4 +1,5 @@
-//! The live stream: a snapshot at once, then one each interval, until the client leaves or the plugin ends.
+//! The live stream: a snapshot at once, then one each interval, until the client leaves, the host drains
+//! or the plugin ends.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -46,9 +47,11 @@ impl Live {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let open = Open { live: self.clone(), ticks, previous: None, _place: place };
+        let draining = self.context.draining().clone().cancelled_owned();
         let ended = self.context.cancelled().clone().cancelled_owned();
         let events = stream::unfold(open, async |mut open| Some((Ok(open.next().await), open)));
-        Ok(Sse::new(events.take_until(ended)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+        Ok(Sse::new(events.take_until(draining).take_until(ended))
+            .keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
     }
 }
 

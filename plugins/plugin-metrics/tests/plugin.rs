@@ -171,6 +171,17 @@ async fn the_stream_begins_at_once_goes_on_and_ends_with_the_plugin() {
 }
 
 #[tokio::test]
+async fn a_stream_does_not_hold_up_draining() {
+    let host = host(json!({})).await;
+    let app = app(&host);
+    let pieces = send(&app, "GET", "/p/metrics/api/sse").await.into_body().into_data_stream();
+    host.drain();
+    assert!(pieces.all(|piece| async move { piece.is_ok() }).await, "it ends, and whole");
+    assert_eq!(send(&app, "GET", "/p/metrics/api/stats").await.status(), StatusCode::OK, "all else goes on");
+    host.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
 async fn a_stream_that_is_closed_makes_room() {
     let host = host(json!({ "maxStreams": 1 })).await;
     let app = app(&host);
