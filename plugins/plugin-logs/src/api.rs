@@ -104,7 +104,9 @@ struct Add {
 
 async fn add(State(api): State<Api>, body: Result<Bytes, BytesRejection>) -> Result<Response, Error> {
     let body = body.map_err(|rejection| match rejection.status().as_u16() {
-        413 => Error::new(ErrorKind::PayloadTooLarge).with_detail(format!("An entry takes at most {LARGEST_BODY} bytes")),
+        413 => {
+            Error::new(ErrorKind::PayloadTooLarge).with_detail(format!("An entry takes at most {LARGEST_BODY} bytes"))
+        }
         _ => malformed("The body could not be read"),
     })?;
     let add: Add = serde_json::from_slice(&body).map_err(|error| {

@@ -66,11 +66,15 @@ pub(crate) struct Tapped {
 }
 
 /// What the collector is told.
+#[expect(clippy::large_enum_variant, reason = "exchanges are most of them: without a box none is allocated")]
 pub(crate) enum Message {
     Event(Box<Record>),
     Exchange(Exchange),
     /// Everything before it has been seen to; `written` when also written to stdout.
-    Flush { written: bool, done: Done },
+    Flush {
+        written: bool,
+        done: Done,
+    },
 }
 
 pub(crate) type Done = Box<dyn FnOnce() + Send + Sync>;
@@ -181,7 +185,7 @@ impl LogBus {
                 TrySendError::Full(back) if Instant::now() < end => message = back,
                 TrySendError::Full(_) | TrySendError::Disconnected(_) => return,
             }
-            std::thread::sleep(collector::PAUSE);
+            collector::pause();
         }
         // An error means that time is up, or nobody is left to wait for.
         let _ = flushed.recv_timeout(end.saturating_duration_since(Instant::now()));

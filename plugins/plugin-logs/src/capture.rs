@@ -200,7 +200,8 @@ mod tests {
         });
         bus.flush().await;
         let entries = bus.query(&Filter::default());
-        let shown = entries.iter().map(|e| (e.level.as_str(), e.plugin.as_deref(), e.request_id.as_deref(), e.message()));
+        let shown =
+            entries.iter().map(|e| (e.level.as_str(), e.plugin.as_deref(), e.request_id.as_deref(), e.message()));
         let expected = [
             ("debug", None, None, "alone".into()),
             ("info", Some("authn"), Some("r-2"), "hello".into()),

@@ -28,9 +28,15 @@ pub(crate) fn run(messages: &Receiver<Message>, shared: &Weak<Shared>) {
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| collect(&shared, batch)));
         drop(shared);
         if !full {
-            std::thread::sleep(PAUSE);
+            pause();
         }
     }
+}
+
+/// On threads that serve no requests.
+#[expect(clippy::disallowed_methods, reason = "it is never called on a worker of the runtime")]
+pub(crate) fn pause() {
+    std::thread::sleep(PAUSE);
 }
 
 fn collect(shared: &Shared, batch: Vec<Message>) {

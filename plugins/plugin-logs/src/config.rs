@@ -142,7 +142,13 @@ impl Default for LogsSettings {
 struct Problems(Vec<SettingsProblem>);
 
 impl Problems {
-    fn within<T: PartialOrd + Copy>(&mut self, pointer: &str, value: T, range: std::ops::RangeInclusive<T>, words: &str) {
+    fn within<T: PartialOrd + Copy>(
+        &mut self,
+        pointer: &str,
+        value: T,
+        range: std::ops::RangeInclusive<T>,
+        words: &str,
+    ) {
         if !range.contains(&value) {
             self.0.push(SettingsProblem::new(pointer, "out of range").with_help(format!("write {words}")));
         }
@@ -241,9 +247,20 @@ mod tests {
         }));
         let places: Vec<&str> = problems.iter().map(|problem| &*problem.pointer).collect();
         let expected = [
-            "/maxEntries", "/maxBytes", "/maxMessage", "/maxStreams", "/keepAlive", "/redact/1", "/otlp/endpoint",
-            "/otlp/headers/a b", "/otlp/headers/a b", "/otlp/sampleRatio", "/otlp/timeout", "/otlp/interval",
-            "/otlp/queue", "/otlp/serviceName",
+            "/maxEntries",
+            "/maxBytes",
+            "/maxMessage",
+            "/maxStreams",
+            "/keepAlive",
+            "/redact/1",
+            "/otlp/endpoint",
+            "/otlp/headers/a b",
+            "/otlp/headers/a b",
+            "/otlp/sampleRatio",
+            "/otlp/timeout",
+            "/otlp/interval",
+            "/otlp/queue",
+            "/otlp/serviceName",
         ];
         assert_eq!(places, expected);
         assert!(!problems.iter().any(|problem| problem.to_string().contains("a:b")), "no secrets in problems");

@@ -197,7 +197,8 @@ impl Entry {
                 source.len() + message.len() + meta.iter().map(|(k, v)| k.len() + value_size(v)).sum::<usize>()
             }
             What::Access(access) => {
-                let texts: usize = [&access.query, &access.user_agent].into_iter().flatten().map(|text| text.len()).sum();
+                let texts: usize =
+                    [&access.query, &access.user_agent].into_iter().flatten().map(|text| text.len()).sum();
                 size_of::<Access>() + access.path.len() + texts
             }
         }

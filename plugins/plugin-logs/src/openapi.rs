@@ -53,9 +53,7 @@ fn stream(parameters: &Value) -> Value {
 }
 
 fn parameters() -> Value {
-    let parameter = |name: &str, what: &str, schema: Value| {
-        json!({ "name": name, "in": "query", "description": what, "schema": schema })
-    };
+    let parameter = |name: &str, what: &str, schema: Value| json!({ "name": name, "in": "query", "description": what, "schema": schema });
     let text = json!({ "type": "string" });
     json!([
         parameter("level", "This important or more", level()),
@@ -65,7 +63,11 @@ fn parameters() -> Value {
         parameter("status", "404, 5xx or 400-499", text.clone()),
         parameter("since", "RFC 3339, seconds or milliseconds since 1970, or how long ago (15m)", text.clone()),
         parameter("until", "As since", text),
-        parameter("limit", "At most that many", json!({ "type": "integer", "minimum": 1, "maximum": crate::query::MOST })),
+        parameter(
+            "limit",
+            "At most that many",
+            json!({ "type": "integer", "minimum": 1, "maximum": crate::query::MOST })
+        ),
     ])
 }
 

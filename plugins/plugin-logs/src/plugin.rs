@@ -69,7 +69,7 @@ impl Plugin for LogsPlugin {
             bus: self.bus.clone(),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             keep_alive: *settings.keep_alive,
-            stopping: startup.cancelled().clone(),
+            stopping: startup.draining().clone(),
             exported: Arc::new(move || figures.figures()),
         };
         startup.routes(Access::Admin, api::router(api));

@@ -182,7 +182,9 @@ mod tests {
 
     #[test]
     fn every_parameter_is_read() {
-        let filter = parse("level=WARN&search=Time%20out&plugin=%40buntime%2Fplugin-proxy&requestId=a&status=5xx&since=15m&until=&limit=7");
+        let filter = parse(
+            "level=WARN&search=Time%20out&plugin=%40buntime%2Fplugin-proxy&requestId=a&status=5xx&since=15m&until=&limit=7",
+        );
         let expected = Filter {
             level: Some(Level::Warn),
             search: Some("time out".to_owned()),

@@ -97,7 +97,7 @@ impl Exchange {
             ended: end.ended,
             error: end.error,
             query: wanted.query,
-            stdout: wanted.stdout,
+            stdout: wanted.stdout && is_enabled(Access::level(end.status, end.ended)),
         }
     }
 
@@ -129,6 +129,16 @@ impl Exchange {
             what: What::Access(Box::new(access)),
         }
     }
+}
+
+/// Does the process log lines of that level, of the target `access`? Without logging of its own, it does.
+fn is_enabled(level: Level) -> bool {
+    let enabled = match level {
+        Level::Error => tracing::enabled!(target: "access", tracing::Level::ERROR),
+        Level::Warn => tracing::enabled!(target: "access", tracing::Level::WARN),
+        _ => tracing::enabled!(target: "access", tracing::Level::INFO),
+    };
+    enabled || !tracing::dispatcher::has_been_set()
 }
 
 /// At most that many bytes, at a character's boundary.

@@ -5,7 +5,7 @@
 //! Credentials after `Bearer` or `Basic`, JSON web tokens and the user info of URLs are secrets without a name.
 //! What has no name and no shape cannot be recognised.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 use percent_encoding::percent_decode_str;
 use regex::{Captures, Regex};
@@ -47,10 +47,7 @@ static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     // A name, what may close its quotes, and what separates it from its value, also percent-encoded.
     let close = r#"(?:[\\"'\]]|%22|%27)*"#;
     let list = r#"[\\"']+\s*,\s*"#;
-    Regex::new(&format!(
-        r"(?:--?)?([A-Za-z][A-Za-z0-9_.\-]*)(?:{close}\s*(?:=>|:=|[:=]|%3[dDaA])\s*|{list}|\s+)"
-    ))
-    .ok()
+    Regex::new(&format!(r"(?:--?)?([A-Za-z][A-Za-z0-9_.\-]*)(?:{close}\s*(?:=>|:=|[:=]|%3[dDaA])\s*|{list}|\s+)")).ok()
 });
 
 static UNNAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -95,7 +92,7 @@ impl Redactor {
             match pair.split_once('=') {
                 Some((name, _)) if secret(pair) => Cow::Owned(format!("{name}={MASK}")),
                 // A value may be a URL or a query itself.
-                Some((name, value)) if value.contains('%') => match self.text(&decoded(value)) {
+                Some((name, value)) if value.contains(['%', '+']) => match self.text(&decoded(value)) {
                     Cow::Borrowed(_) => Cow::Borrowed(pair),
                     Cow::Owned(_) => Cow::Owned(format!("{name}={MASK}")),
                 },
@@ -103,7 +100,11 @@ impl Redactor {
             }
         };
         let pairs: Vec<Cow<'a, str>> = query.split('&').map(pair).collect();
-        if pairs.iter().all(|pair| matches!(pair, Cow::Borrowed(_))) { Cow::Borrowed(query) } else { pairs.join("&").into() }
+        if pairs.iter().all(|pair| matches!(pair, Cow::Borrowed(_))) {
+            Cow::Borrowed(query)
+        } else {
+            pairs.join("&").into()
+        }
     }
 
     /// A field or a part of JSON: by its name, else by what its text looks like.
@@ -146,7 +147,7 @@ impl Redactor {
             }
             let name = bare(name.as_str());
             let line = WHOLE_LINE.iter().any(|header| name.ends_with(header));
-            let value = secret_at(text, whole.end(), line);
+            let value = secret_at(text, whole.end(), line.then(|| Quote::before(text, whole.start())));
             out.push_str(&text[copied..value.start]);
             if value.end > value.start {
                 out.push_str(MASK);
@@ -161,16 +162,40 @@ impl Redactor {
     }
 }
 
-/// Where the value that begins at `start` stands, without its quotes.
-fn secret_at(text: &str, start: usize, line: bool) -> std::ops::Range<usize> {
-    let rest = &text[start..];
-    let slashes = rest.bytes().take_while(|b| *b == b'\\').count();
-    if let Some(quote @ (b'"' | b'\'')) = rest.as_bytes().get(slashes).copied() {
-        let begin = start + slashes + 1;
-        return begin..begin + quoted(&text[begin..], quote, slashes);
+/// A quote, and how many backslashes stand before it.
+#[derive(Clone, Copy)]
+struct Quote {
+    byte: u8,
+    slashes: usize,
+}
+
+impl Quote {
+    /// The one that ends just before that place.
+    fn before(text: &str, at: usize) -> Option<Self> {
+        let bytes = text.as_bytes().get(..at)?;
+        let byte = bytes.last().copied().filter(|byte| matches!(byte, b'"' | b'\''))?;
+        Some(Self { byte, slashes: bytes.iter().rev().skip(1).take_while(|byte| **byte == b'\\').count() })
     }
-    if line {
-        return start..start + rest.find(['\n', '\r', '"']).unwrap_or(rest.len());
+
+    /// The one that begins at that place.
+    fn at(text: &str) -> Option<Self> {
+        let slashes = text.bytes().take_while(|byte| *byte == b'\\').count();
+        let byte = text.as_bytes().get(slashes).copied().filter(|byte| matches!(byte, b'"' | b'\''))?;
+        Some(Self { byte, slashes })
+    }
+}
+
+/// Where the value that begins at `start` stands, without its quotes. With `line` it is a header's: it goes to the end
+/// of the line or, where the whole header is quoted, to the closing quote.
+fn secret_at(text: &str, start: usize, line: Option<Option<Quote>>) -> Range<usize> {
+    let rest = &text[start..];
+    if let Some(quote) = Quote::at(rest) {
+        let begin = start + quote.slashes + 1;
+        return begin..begin + quoted(&text[begin..], quote);
+    }
+    if let Some(around) = line {
+        let end = around.map_or(rest.len(), |quote| quoted(rest, quote));
+        return start..start + rest.find(['\n', '\r']).unwrap_or(rest.len()).min(end);
     }
     let first = bare_value(rest);
     if SCHEMES.iter().any(|scheme| rest[..first].eq_ignore_ascii_case(scheme)) {
@@ -181,10 +206,10 @@ fn secret_at(text: &str, start: usize, line: bool) -> std::ops::Range<usize> {
 }
 
 /// The length up to the closing quote, which has as many backslashes as the opening one.
-fn quoted(text: &str, quote: u8, slashes: usize) -> usize {
+fn quoted(text: &str, quote: Quote) -> usize {
     let mut run = 0;
     for (index, byte) in text.bytes().enumerate() {
-        if byte == quote && run == slashes {
+        if byte == quote.byte && run == quote.slashes {
             return index - run;
         }
         run = if byte == b'\\' { run + 1 } else { 0 };
@@ -217,8 +242,12 @@ fn unnamed(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// As a form decodes it, `+` being a space. For looking only: it is not what is shown.
 fn decoded(text: &str) -> Cow<'_, str> {
-    percent_decode_str(text).decode_utf8_lossy()
+    match percent_decode_str(text).decode_utf8_lossy() {
+        text if text.contains('+') => text.replace('+', " ").into(),
+        text => text,
+    }
 }
 
 /// A name without punctuation, in lower case.
@@ -243,6 +272,8 @@ mod tests {
         check(r#"sent {\"api_key\":\"k-1\",\"n\":1}"#, r#"sent {\"api_key\":\"***\",\"n\":1}"#);
         check(r#"Config { token: Some("abc"), port: 1 }"#, "Config { token: ***, port: 1 }");
         check("Set-Cookie: sid=1; Path=/\nHost: x", "Set-Cookie: ***\nHost: x");
+        check("curl -H 'Cookie: a=\"1\"; b' http://x", "curl -H 'Cookie: ***' http://x");
+        check(r#"Authorization: Some("abc") and more"#, "Authorization: ***");
         check("run --token abc --fast", "run --token *** --fast");
         check("client_secret := 'a b c' ok", "client_secret := '***' ok");
         check("x-tenant: acme, y: 1", "x-tenant: ***, y: 1");
@@ -272,14 +303,16 @@ mod tests {
         assert_eq!(redactor.query("a=1&access_token=x&b=2"), "a=1&access_token=***&b=2");
         assert_eq!(redactor.query("t%6Fken=x"), "t%6Fken=***");
         assert_eq!(redactor.query("next=%2Fcb%3Ftoken%3Dabc"), "next=***");
-        assert!(matches!(redactor.query("q=a%20b&page=2"), Cow::Borrowed(_)));
+        assert_eq!(redactor.query("q=token+%3D+abc"), "q=***");
+        assert!(matches!(redactor.query("q=a%20b+c&page=2"), Cow::Borrowed(_)));
     }
 
     #[test]
     fn json_is_walked() {
         let mut value = json!({ "user": "bob", "auth": { "password": "x", "tries": [1, "token=abc"] }, "secret": 5 });
         Redactor::default().value("", &mut value);
-        let expected = json!({ "user": "bob", "auth": { "password": "***", "tries": [1, "token=***"] }, "secret": "***" });
+        let expected =
+            json!({ "user": "bob", "auth": { "password": "***", "tries": [1, "token=***"] }, "secret": "***" });
         assert_eq!(value, expected);
     }
 }

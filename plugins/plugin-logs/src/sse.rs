@@ -56,7 +56,11 @@ pub(crate) fn response(api: &Api, filter: Filter, last: Option<u64>, permit: Own
         _permit: permit,
     };
     live.begin(last);
-    let events = stream::unfold(live, |mut live| async move { live.next().await.map(|event| (Ok::<_, Infallible>(event), live)) });
+    let events =
+        stream::unfold(
+            live,
+            |mut live| async move { live.next().await.map(|event| (Ok::<_, Infallible>(event), live)) },
+        );
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(api.keep_alive)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

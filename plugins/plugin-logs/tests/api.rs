@@ -9,7 +9,8 @@ use serde_json::json;
 #[tokio::test]
 async fn an_exchange_leaves_one_line() {
     let fixture = Fixture::start(json!({ "query": true })).await;
-    let request = Request::get("/fine?page=2&token=hunter2").header("user-agent", "test/1").header("x-request-id", "r-1");
+    let request =
+        Request::get("/fine?page=2&token=hunter2").header("user-agent", "test/1").header("x-request-id", "r-1");
     common::text(fixture.send(request.body(Body::empty()).unwrap()).await).await;
     let answer = fixture.json("/p/logs/api/logs?requestId=r-1").await;
     let entry = &answer["logs"][0];

@@ -4,7 +4,10 @@
 mod common;
 
 use std::{
-    sync::{Arc, Mutex, atomic::{AtomicUsize, Ordering::SeqCst}},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -93,7 +96,7 @@ fn attribute(attributes: &[KeyValue], key: &str) -> String {
     }
 }
 
-fn settings(endpoint: &str, more: Value) -> Value {
+fn settings(endpoint: &str, more: &Value) -> Value {
     let mut otlp = json!({ "endpoint": endpoint, "interval": "10ms", "serviceName": "gate" });
     otlp.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!({ "otlp": otlp })
@@ -114,9 +117,10 @@ async fn exchange_is_exported(protocol: &str) {
     let collector = Collector::default();
     let endpoint = collector.clone().start().await;
     let more = json!({ "protocol": protocol, "headers": { "api-key": "k-1" } });
-    let fixture = Fixture::start(settings(&endpoint, more)).await;
+    let fixture = Fixture::start(settings(&endpoint, &more)).await;
     let seen = echoed(&fixture, &[("traceparent", CALLER), ("tracestate", "a=1"), ("x-request-id", "r-1")]).await;
-    eventually("spans and logs arrive", || async { collector.spans().len() >= 2 && !collector.logs().is_empty() }).await;
+    eventually("spans and logs arrive", || async { collector.spans().len() >= 2 && !collector.logs().is_empty() })
+        .await;
     let spans = collector.spans();
     let server = spans.iter().find(|span| span.kind == 2).unwrap();
     let trace = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes();
@@ -133,14 +137,20 @@ async fn exchange_is_exported(protocol: &str) {
         assert_eq!(attribute(&server.attributes, key), expected);
     }
     let hook = spans.iter().find(|span| span.kind == 1).unwrap();
-    assert_eq!((hook.name.as_str(), &hook.parent_span_id, &hook.trace_id), ("logs pre", &server.span_id, &server.trace_id));
+    assert_eq!(
+        (hook.name.as_str(), &hook.parent_span_id, &hook.trace_id),
+        ("logs pre", &server.span_id, &server.trace_id)
+    );
     assert_eq!(attribute(&hook.attributes, "buntime.hook.outcome"), "continue");
     assert!(hook.start_time_unix_nano >= server.start_time_unix_nano);
     let ours: String = server.span_id.iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(seen.contains(&format!("00-0af7651916cd43dd8448eb211c80319c-{ours}-01")), "{seen}");
     let logs = collector.logs();
     assert_eq!((&logs[0].trace_id[..], &logs[0].span_id), (&trace[..], &server.span_id));
-    assert_eq!((logs[0].severity_number, attribute(&logs[0].attributes, "http.response.status_code")), (9, "200".to_owned()));
+    assert_eq!(
+        (logs[0].severity_number, attribute(&logs[0].attributes, "http.response.status_code")),
+        (9, "200".to_owned())
+    );
     assert_eq!(collector.services.lock().unwrap()[0], "gate");
     assert_eq!(collector.headers.lock().unwrap()["api-key"], "k-1");
     assert!(!format!("{spans:?}{logs:?}").contains("hunter2"));
@@ -161,7 +171,7 @@ async fn an_exchange_is_exported_as_json() {
 async fn what_the_caller_decided_stands() {
     let collector = Collector::default();
     let endpoint = collector.clone().start().await;
-    let fixture = Fixture::start(settings(&endpoint, json!({ "logs": false }))).await;
+    let fixture = Fixture::start(settings(&endpoint, &json!({ "logs": false }))).await;
     let seen = echoed(&fixture, &[("traceparent", UNSAMPLED), ("tracestate", "a=1")]).await;
     assert!(seen.contains(UNSAMPLED) && seen.contains("a=1"), "{seen}");
     let seen = echoed(&fixture, &[("traceparent", "rubbish"), ("tracestate", "a=1")]).await;
@@ -176,7 +186,7 @@ async fn what_the_caller_decided_stands() {
 async fn nothing_is_sampled_at_zero_but_a_trace_is_passed_on() {
     let collector = Collector::default();
     let endpoint = collector.clone().start().await;
-    let fixture = Fixture::start(settings(&endpoint, json!({ "sampleRatio": 0 }))).await;
+    let fixture = Fixture::start(settings(&endpoint, &json!({ "sampleRatio": 0 }))).await;
     let seen = echoed(&fixture, &[]).await;
     assert!(seen.contains("traceparent") && seen.contains("-00"), "{seen}");
     fixture.host.stop(Duration::from_secs(5)).await;
@@ -198,7 +208,7 @@ async fn a_collector_that_is_busy_gets_it_later() {
     let collector = Collector::default();
     collector.refusals.store(1, SeqCst);
     let endpoint = collector.clone().start().await;
-    let fixture = Fixture::start(settings(&endpoint, json!({ "traces": false }))).await;
+    let fixture = Fixture::start(settings(&endpoint, &json!({ "traces": false }))).await;
     fixture.add("error", "it burns").await;
     fixture.add("debug", "less important").await;
     eventually("the second attempt succeeds", || async { !collector.logs().is_empty() }).await;
@@ -213,7 +223,7 @@ async fn a_collector_that_is_away_costs_nothing_but_what_is_lost() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let more = json!({ "queue": 4, "timeout": "200ms", "interval": "10ms" });
-    let fixture = Fixture::start(settings(&endpoint, more)).await;
+    let fixture = Fixture::start(settings(&endpoint, &more)).await;
     for _ in 0..50 {
         assert_eq!(fixture.get("/fine").await.0, 200);
     }

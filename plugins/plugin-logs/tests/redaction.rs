@@ -61,19 +61,49 @@ async fn sinks(secret: &str, name: &str, message: &str, path: &str) -> String {
 
 fn names() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "Authorization", "proxy-authorization", "Cookie", "set-cookie", "X-API-Key", "api_key", "apiKey", "password",
-        "db_password", "token", "access_token", "refreshToken", "client_secret", "secret", "X-Tenant", "privateKey",
+        "Authorization",
+        "proxy-authorization",
+        "Cookie",
+        "set-cookie",
+        "X-API-Key",
+        "api_key",
+        "apiKey",
+        "password",
+        "db_password",
+        "token",
+        "access_token",
+        "refreshToken",
+        "client_secret",
+        "secret",
+        "X-Tenant",
+        "privateKey",
     ])
 }
 
 /// Ways in which a name and a value stand in a text.
 fn shapes() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "NAME=SECRET", "NAME: SECRET", "NAME = SECRET, ok", "\"NAME\":\"SECRET\"", "{\"NAME\": \"SECRET\", \"a\": 1}",
-        "'NAME': 'SECRET'", "{\\\"NAME\\\":\\\"SECRET\\\"}", "NAME: Some(\"SECRET\")", "NAME => SECRET",
-        "--NAME SECRET", "NAME: Bearer SECRET", "(\"NAME\", \"SECRET\")", "[NAME=SECRET]", "NAME:[\"SECRET\",\"SECRET\"]",
-        "at http://user:SECRET@example.com/", "https://SECRET@example.com", "got Bearer SECRET", "a=1&NAME=SECRET&b=2",
-        "%22NAME%22%3A%22SECRET%22", "NAME\t=\tSECRET", "first line\nNAME: SECRET\nlast line",
+        "NAME=SECRET",
+        "NAME: SECRET",
+        "NAME = SECRET, ok",
+        "\"NAME\":\"SECRET\"",
+        "{\"NAME\": \"SECRET\", \"a\": 1}",
+        "'NAME': 'SECRET'",
+        "{\\\"NAME\\\":\\\"SECRET\\\"}",
+        "NAME: Some(\"SECRET\")",
+        "NAME => SECRET",
+        "--NAME SECRET",
+        "NAME: Bearer SECRET",
+        "(\"NAME\", \"SECRET\")",
+        "[NAME=SECRET]",
+        "NAME:[\"SECRET\",\"SECRET\"]",
+        "at http://user:SECRET@example.com/",
+        "https://SECRET@example.com",
+        "got Bearer SECRET",
+        "a=1&NAME=SECRET&b=2",
+        "%22NAME%22%3A%22SECRET%22",
+        "NAME\t=\tSECRET",
+        "first line\nNAME: SECRET\nlast line",
     ])
 }
 

@@ -4,7 +4,10 @@ mod common;
 
 use std::time::Duration;
 
-use axum::{body::{Body, BodyDataStream}, http::Request};
+use axum::{
+    body::{Body, BodyDataStream},
+    http::Request,
+};
 use common::Fixture;
 use futures_util::StreamExt;
 use serde_json::{Value, json};

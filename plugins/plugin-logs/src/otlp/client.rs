@@ -85,9 +85,9 @@ impl Client {
 
     async fn send(&self, path: &str, body: Bytes) -> Result<Bytes, Refusal> {
         let length = HeaderValue::from(body.len());
-        let mut request = Request::post(format!("{}{path}", self.base)).body(Body::from(body)).map_err(|error| {
-            Refusal { why: format!("the endpoint's path cannot be used: {error}"), retry: None }
-        })?;
+        let mut request = Request::post(format!("{}{path}", self.base))
+            .body(Body::from(body))
+            .map_err(|error| Refusal { why: format!("the endpoint's path cannot be used: {error}"), retry: None })?;
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().insert(header::CONTENT_LENGTH, length);
         let response = self.upstream.send(request).await.map_err(|error| Refusal::passing(error.to_string()))?;

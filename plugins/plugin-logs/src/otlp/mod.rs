@@ -73,7 +73,7 @@ impl Otlp {
         let logs = settings.logs.then(|| {
             let (feed, queue) = Feed::new(settings.queue);
             let progress = feed.progress();
-            let sending = batches.run::<LogSignal>(queue, progress.clone(), over);
+            let sending = Box::pin(batches.run::<LogSignal>(queue, progress.clone(), over));
             let level = settings.level;
             let tapped = bus.tap(Arc::new(move |entry| {
                 if entry.level >= level && logs::is_exported(entry) {
@@ -104,7 +104,8 @@ impl Otlp {
     /// Degraded while a collector cannot be reached.
     pub(crate) fn health(&self) -> Finding {
         let failing = self.traces.iter().chain(&self.logs).find_map(|progress| progress.failing());
-        let finding = failing.map_or_else(Finding::healthy, |why| Finding::degraded(format!("OTLP export fails: {why}")));
+        let finding =
+            failing.map_or_else(Finding::healthy, |why| Finding::degraded(format!("OTLP export fails: {why}")));
         finding.with_details(self.figures())
     }
 }

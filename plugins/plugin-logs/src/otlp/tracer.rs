@@ -64,7 +64,8 @@ impl Tracer {
     /// Is a trace that begins here sent?
     fn samples(&self) -> bool {
         // The low half of a new UUID is random.
-        let random = (Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).as_u128() as u32) as f64 / f64::from(u32::MAX);
+        let random =
+            (Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).as_u128() as u32) as f64 / f64::from(u32::MAX);
         self.ratio >= 1.0 || random < self.ratio
     }
 }

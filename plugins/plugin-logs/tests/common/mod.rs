@@ -2,7 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use axum::{Router, body::Body, http::{Request, Response, StatusCode}, routing::get};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response, StatusCode},
+    routing::get,
+};
 use buntime_core::Host;
 use plugin_logs::{LogBus, LogsPlugin};
 use serde_json::Value;
@@ -22,6 +27,7 @@ impl Fixture {
             .route("/fine", get(async || "fine"))
             .route("/echo", get(async |request: Request<Body>| format!("{:?}", request.headers())))
             .route("/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR))
+            .fallback(async || StatusCode::NOT_FOUND)
             .layer(host.layer())
             .merge(host.admin_router());
         Self { host, bus, app }
