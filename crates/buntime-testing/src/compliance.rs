@@ -19,6 +19,7 @@ use crate::patience::eventually;
 ///
 /// # Panics
 /// With what is wrong.
+#[expect(clippy::needless_pass_by_value, reason = "every caller writes its settings in place")]
 pub fn compliance<P: Plugin>(make: impl Fn() -> P, settings: Value) {
     metadata(&make());
     settings_are_checked(&make(), &settings);

@@ -44,6 +44,10 @@ impl Journal {
     }
 }
 
+type OnCx = dyn Fn(&mut Cx<Http>) + Send + Sync;
+type OnPre = dyn Fn(&mut Cx<Http>) -> Pre<Http> + Send + Sync;
+type OnChunk = dyn Fn(&mut Option<Bytes>, bool) + Send + Sync;
+
 /// What a hook of a [`FakePlugin`] does.
 #[derive(Clone)]
 pub enum Act {
@@ -66,13 +70,13 @@ pub enum Act {
     /// Fails the first times, then goes on.
     FailFirst(Arc<Mutex<u32>>),
     /// Does this with the context, then goes on.
-    Do(Arc<dyn Fn(&mut Cx<Http>) + Send + Sync>),
+    Do(Arc<OnCx>),
     /// Does this with the context, then fails.
-    DoThenFail(Arc<dyn Fn(&mut Cx<Http>) + Send + Sync>),
+    DoThenFail(Arc<OnCx>),
     /// Decides by itself (`pre` only).
-    Pre(Arc<dyn Fn(&mut Cx<Http>) -> Pre<Http> + Send + Sync>),
+    Pre(Arc<OnPre>),
     /// Does this with the piece and the end mark (`chunk` only).
-    Chunk(Arc<dyn Fn(&mut Option<Bytes>, bool) + Send + Sync>),
+    Chunk(Arc<OnChunk>),
 }
 
 impl std::fmt::Debug for Act {

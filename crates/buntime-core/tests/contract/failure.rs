@@ -56,7 +56,7 @@ async fn the_default_is_fail_for_plugins_that_refuse_and_continue_for_others() {
     let journal = Journal::default();
     let sick = |n: &str| FakePlugin::new(n, &journal).on(Stage::Pre, Act::Fail);
     assert_eq!(drive(&one(sick("observer"), json!({})).await, fine()).await.0, 200);
-    assert_eq!(drive(&one(sick("guard").with(|m| m.refusing()), json!({})).await, fine()).await.0, 503);
+    assert_eq!(drive(&one(sick("guard").with(buntime_core::Metadata::refusing), json!({})).await, fine()).await.0, 503);
     // What cannot be undone fails, whatever is configured.
     let took = Act::DoThenFail(Arc::new(|cx| drop(cx.take_body())));
     let host = one(FakePlugin::new("took", &journal).on(Stage::Pre, took), json!({ "onError": "continue" })).await;

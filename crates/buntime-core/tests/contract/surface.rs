@@ -56,7 +56,7 @@ async fn every_hook_call_is_measured_with_its_outcome() {
 async fn hook_calls_are_logged_for_traces_when_asked() {
     let journal = Journal::default();
     let seen = journal.clone();
-    let ask = Act::Do(std::sync::Arc::new(|cx| cx.log_hooks()));
+    let ask = Act::Do(std::sync::Arc::new(buntime_core::Cx::log_hooks));
     let tell = Act::Do(std::sync::Arc::new(move |cx| {
         for call in cx.logged_hooks() {
             seen.note(format!("{}/{}/{}", call.plugin, call.stage.as_str(), call.outcome.as_str()));
