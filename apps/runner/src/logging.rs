@@ -12,7 +12,8 @@ pub(crate) struct Logging(reload::Handle<EnvFilter, Registry>);
 impl Logging {
     /// Installs it. `None` when the process has logging already: a program that embeds the runner, or a test.
     pub(crate) fn install(log: &Log) -> Option<Self> {
-        let (filter, handle) = reload::Layer::new(filter(log));
+        let (first, mistake) = filter(log);
+        let (filter, handle) = reload::Layer::new(first);
         let subscriber = tracing_subscriber::registry().with(filter);
         #[cfg(feature = "logs")]
         {
@@ -41,22 +42,33 @@ impl Logging {
             };
             subscriber.with(lines).try_init().ok()?;
         }
+        complain(mistake);
         Some(Self(handle))
     }
 
     /// Takes over another level.
     pub(crate) fn apply(&self, log: &Log) {
         // An error means that the subscriber is gone, and with it everything that could be logged.
-        let _ = self.0.reload(filter(log));
+        let (filter, mistake) = filter(log);
+        let _ = self.0.reload(filter);
+        complain(mistake);
     }
 }
 
-/// `BUNTIME_LOG`, else the level; what is no filter is told and counts as `info`.
-fn filter(log: &Log) -> EnvFilter {
-    EnvFilter::try_new(log.directives()).unwrap_or_else(|error| {
-        tracing::warn!("BUNTIME_LOG is no filter ({error}); `info` is used");
-        EnvFilter::new("info")
-    })
+/// `BUNTIME_LOG`, else the level; what is no filter counts as `info`, and is to be told.
+fn filter(log: &Log) -> (EnvFilter, Option<String>) {
+    match EnvFilter::try_new(log.directives()) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("info"), Some(error.to_string())),
+    }
+}
+
+fn complain(mistake: Option<String>) {
+    if let Some(mistake) = mistake {
+        tracing::warn!(
+            "BUNTIME_LOG is no filter ({mistake}), so `info` is used; write for example `info,runner=debug`"
+        );
+    }
 }
 
 /// Waits a moment for what was logged to be written. For the end of the process.

@@ -6,7 +6,7 @@ use buntime_config::{Config, Loaded, PluginEntry, Problem};
 use buntime_core::{Catalog, Entry, LoadError, PluginName, Policy, Program, options::FailureMode};
 use buntime_http::server::TlsFiles;
 
-use crate::catalog;
+use crate::{catalog, overlay::Overlay};
 
 /// What is to run.
 pub(crate) fn program(config: &Config, entries: &[PluginEntry]) -> Program {
@@ -30,8 +30,38 @@ pub(crate) fn tls_files(config: &Config) -> Option<TlsFiles> {
 }
 
 /// Errors of the core as problems at their places in the file.
-pub(crate) fn problems(errors: &[LoadError], config: &Config) -> Vec<Problem> {
-    errors.iter().map(|error| problem(error, config)).collect()
+pub(crate) fn problems(errors: &[LoadError], config: &Config, overlay: &Overlay) -> Vec<Problem> {
+    let found = errors.iter().map(|error| {
+        let problem = problem(error, config);
+        // Nobody finds in the file what is not in it.
+        let changed: Vec<String> = plugin_of(error)
+            .map(|name| overlay.of(name).map(|change| format!("`{}`", change.key)).collect())
+            .unwrap_or_default();
+        if changed.is_empty() {
+            return problem;
+        }
+        problem.help(format!(
+            "{} was changed through the admin API; what the file says about the same key wins over that",
+            changed.join(", ")
+        ))
+    });
+    found.collect()
+}
+
+fn plugin_of(error: &LoadError) -> Option<&PluginName> {
+    match error {
+        LoadError::Settings { plugin, .. }
+        | LoadError::MissingDependency { plugin, .. }
+        | LoadError::InvalidBase { plugin, .. }
+        | LoadError::Startup { plugin, .. } => Some(plugin),
+        LoadError::Required { name, .. } | LoadError::UnknownPlugin { name, .. } => Some(name),
+        LoadError::DuplicatePlugin(name) | LoadError::SelfDependency(name) | LoadError::BuiltinPlacement(name) => {
+            Some(name)
+        }
+        LoadError::SameBase { second, .. } => Some(second),
+        LoadError::Cycle(names) => names.first(),
+        _ => None,
+    }
 }
 
 fn problem(error: &LoadError, config: &Config) -> Problem {
@@ -71,11 +101,11 @@ pub(crate) async fn preflight(loaded: &Loaded, catalog: &Catalog, program: &Prog
     match buntime_core::Host::builder().catalog(catalog.clone()).start().await {
         Ok(host) => {
             if let Err(errors) = host.check(program).await {
-                found.extend(problems(&errors, &loaded.config));
+                found.extend(problems(&errors, &loaded.config, &Overlay::default()));
             }
             host.stop(std::time::Duration::ZERO).await;
         }
-        Err(errors) => found.extend(problems(&errors, &loaded.config)),
+        Err(errors) => found.extend(problems(&errors, &loaded.config, &Overlay::default())),
     }
     if let Some(Err(error)) = tls_files(&loaded.config).map(|files| files.load().map(drop)) {
         found.push(Problem::at("/server/tls", error.to_string()));

@@ -18,7 +18,7 @@ use crate::{
     gateway::{Gateway, Shared},
     keeper::{Current, Keeper, Origin, Parts},
     logging::Logging,
-    overlay::{merge::merge, store::Store},
+    overlay::{Overlay, merge::merge, store::Store},
     program, settings, watch,
 };
 
@@ -174,6 +174,7 @@ impl Starting {
         let data_error = |source| StartError::Data { path: config.data_dir.clone(), source };
         let store = Store::open(self.registry.get(None)?).await.map_err(data_error)?;
         let overlay = store.load().await.map_err(data_error)?;
+        let overlay = overlay.without_unknown(&self.origin.catalog);
         let current = Current { since: overlay.version, overlay, loaded: Arc::clone(&self.loaded) };
         let control = Arc::clone(self.server.control());
         let stats = Arc::clone(control.stats());
@@ -183,7 +184,11 @@ impl Starting {
         services.provide::<ServerStats>(Arc::clone(&stats));
         let builder =
             Host::builder().catalog(self.origin.catalog.clone()).data_dir(&config.data_dir).services(services);
-        let host = builder.program(current.program()).start().await.map_err(|errors| self.refused(&errors))?;
+        let host = builder
+            .program(current.program())
+            .start()
+            .await
+            .map_err(|errors| self.refused(&errors, &current.overlay))?;
         if merge(&config.plugins, &current.overlay, current.since).is_empty() {
             tracing::info!("no plugin is configured");
         }
@@ -211,8 +216,8 @@ impl Starting {
         Ok(Running { addr, tls, host, shared, keeper, registry: self.registry, stats, server, ended, _checks: checks })
     }
 
-    fn refused(&self, errors: &[LoadError]) -> StartError {
-        config_error(self.loaded.diagnostics(program::problems(errors, &self.loaded.config)))
+    fn refused(&self, errors: &[LoadError], overlay: &Overlay) -> StartError {
+        config_error(self.loaded.diagnostics(program::problems(errors, &self.loaded.config, overlay)))
     }
 }
 

@@ -110,7 +110,7 @@ impl Gateway {
                         exchange.observed(Arc::clone(&base.matched), request, handler).await
                     }
                     Some(base) => enter(base, exchange, request).await,
-                    None => self.unmatched(exchange, request, false).await,
+                    None => self.unmatched(exchange, request).await,
                 };
             }
             _ => {}
@@ -128,18 +128,13 @@ impl Gateway {
             "/favicon.ico" => {
                 exchange.observed(Arc::clone(&self.own.labels.root), request, Arc::clone(&self.own.favicon)).await
             }
-            _ => self.unmatched(exchange, request, true).await,
+            _ => self.unmatched(exchange, request).await,
         }
     }
 
-    /// A 404. Below `/p` nothing but plugins' routes can ever answer, so no more than the observers run.
-    async fn unmatched(&self, exchange: Exchange, request: Request<Body>, chained: bool) -> Response<Body> {
-        let (label, handler) = (Arc::clone(&self.own.labels.unmatched), Arc::clone(&self.own.not_found));
-        if chained {
-            exchange.chained(label, request, handler).await
-        } else {
-            exchange.observed(label, request, handler).await
-        }
+    /// A 404, behind the gateway's own chain: limits and refusals hold for what does not exist, too.
+    async fn unmatched(&self, exchange: Exchange, request: Request<Body>) -> Response<Body> {
+        exchange.chained(Arc::clone(&self.own.labels.unmatched), request, Arc::clone(&self.own.not_found)).await
     }
 
     async fn refuse_path(&self, exchange: Exchange, request: Request<Body>, error: &Error) -> Response<Body> {

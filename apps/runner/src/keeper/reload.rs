@@ -86,12 +86,12 @@ impl Keeper {
         }
         // What nodes that share the database changed meanwhile comes with it.
         let overlay = self.store.load().await.map_err(|error| ReloadError::Failed(Error::internal(error)))?;
+        let overlay = overlay.without_unknown(&self.origin.catalog);
         let next = Current { loaded, since: overlay.version, overlay };
-        let changed = self
-            .host
-            .apply(next.program())
-            .await
-            .map_err(|errors| refused(&next.loaded, program::problems(&errors, &next.loaded.config)))?;
+        let changed =
+            self.host.apply(next.program()).await.map_err(|errors| {
+                refused(&next.loaded, program::problems(&errors, &next.loaded.config, &next.overlay))
+            })?;
         let config = &next.loaded.config;
         self.control.set_limits(limits(config));
         if let Some(Err(error)) = tls.map(|files| self.control.set_tls(&files)) {

@@ -38,6 +38,7 @@ impl Keeper {
             return Ok(());
         }
         let overlay = self.store.load().await.map_err(Error::internal)?;
+        let overlay = overlay.without_unknown(&self.origin.catalog);
         let next = Current { loaded: Arc::clone(&current.loaded), overlay, since: current.since };
         match self.host.apply(next.program()).await {
             Ok(changed) => tracing::info!(?changed, "took over what another node changed"),

@@ -10,7 +10,7 @@ pub(crate) mod store;
 
 use std::fmt;
 
-use buntime_core::PluginName;
+use buntime_core::{Catalog, PluginName};
 use serde_json::Value;
 
 /// Which key of a plugin was changed.
@@ -79,6 +79,24 @@ impl Overlay {
     /// What is kept for a key.
     pub(crate) fn get(&self, plugin: &PluginName, key: &Key) -> Option<&Change> {
         self.changes.iter().find(|change| change.plugin == *plugin && change.key == *key)
+    }
+
+    /// Leaves out plugins that were added with a build that knew them: what is kept of them stays kept.
+    pub(crate) fn without_unknown(mut self, catalog: &Catalog) -> Self {
+        let unknown: Vec<PluginName> = self
+            .changes
+            .iter()
+            .filter(|change| change.key == Key::Added && catalog.get(&change.plugin).is_none())
+            .map(|change| change.plugin.clone())
+            .collect();
+        for name in &unknown {
+            tracing::warn!(
+                plugin = name.as_str(),
+                "it was added through the admin API, and this build does not know it"
+            );
+            self.forget(name);
+        }
+        self
     }
 
     /// Sets a key at the next version.

@@ -33,6 +33,22 @@ async fn changes_survive_a_restart_and_the_file_wins_where_it_speaks() {
 }
 
 #[tokio::test]
+async fn a_build_without_an_added_plugin_starts_without_it() {
+    let setup = Setup::new(&json!({ "plugins": ["metrics"] }));
+    let gateway = setup.again().fake(fake("extra")).start().await;
+    gateway.call(Method::POST, "/api/plugins", json!({ "name": "extra" })).await.expect(201);
+    gateway.stop().await;
+    let gateway = setup.start().await;
+    gateway.get("/api/plugins/extra").await.expect(404);
+    // What it does not know it does not lose either.
+    gateway.call(Method::PUT, "/api/plugins/metrics", json!({ "priority": 3 })).await.expect(200);
+    gateway.stop().await;
+    let gateway = setup.again().fake(fake("extra")).start().await;
+    assert_eq!(gateway.plugin("extra").await["status"]["status"], "active");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_reload_keeps_what_was_changed() {
     let setup = Setup::new(&json!({ "plugins": ["metrics"] }));
     let gateway = setup.start().await;
