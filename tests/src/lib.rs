@@ -1,1 +1,43 @@
-//! End-to-end tests against the real runner.
+//! The harness of the end-to-end tests: the real runner, in this process ([`Gateway`]) or as the binary ([`Process`]),
+//! clients that hold nothing back ([`client`], [`Raw`]), certificates, and nginx where it is installed.
+//!
+//! Every test has its own directory, its own ports (0) and no order among the others. Nothing sleeps to be in time:
+//! `buntime_testing::eventually` asks until it is so.
+
+mod certificate;
+pub mod client;
+mod gateway;
+mod metrics;
+mod nginx;
+mod process;
+mod raw;
+mod skip;
+mod upstreams;
+mod websocket;
+
+pub use certificate::Certificate;
+pub use client::Answer;
+pub use gateway::{Gateway, proxying, rule};
+pub use metrics::sample;
+pub use nginx::Nginx;
+pub use process::{Process, Ran, binary};
+pub use raw::Raw;
+pub use skip::{repository, skipped};
+pub use upstreams::{Ended, counted, drip, echo, hello};
+pub use websocket::{WebSocket, websocket, websocket_echo};
+
+use std::time::Duration;
+
+/// How long anything may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits no longer than [`PATIENCE`].
+///
+/// # Panics
+/// With `what` when it takes longer.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("not within {PATIENCE:?}: {what}"),
+    }
+}
