@@ -52,6 +52,7 @@ pub use http_kind::{Http, HttpRequest, HttpResponse, Upgrade, WsMessage};
 pub use kind::{Carrier, Head, Kind};
 pub use layer::{ChainLayer, ChainService, ServiceHandler};
 pub use metadata::{Capability, Metadata, PluginName};
+pub use options::Exposure;
 pub use plugin::{Access, Menu, Plugin, PluginContext, RouteMatch, RouteSource, Scope, Startup};
 pub use settings::{NoSettings, Settings, SettingsProblem, SettingsSpec};
 pub use step::{BoxFuture, Flow, Handler, HandlerFn, OnFailure, Post, Pre, Step, handler_fn};

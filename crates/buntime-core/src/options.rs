@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{metadata::PluginName, units::Span};
+use crate::{metadata::PluginName, plugin::Access, units::Span};
 
 /// The coarsest part of the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,26 @@ pub enum Mode {
     Sequential,
     /// At the same time as its neighbours that say the same.
     Parallel,
+}
+
+/// Who may use what a plugin shows of the gateway: the setting `access` of those that only report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Exposure {
+    /// Everybody.
+    #[default]
+    Public,
+    /// Who holds the admin token, or by the loopback rule.
+    Admin,
+}
+
+impl From<Exposure> for Access {
+    fn from(exposure: Exposure) -> Self {
+        match exposure {
+            Exposure::Public => Self::Public,
+            Exposure::Admin => Self::Admin,
+        }
+    }
 }
 
 /// What a failure at load, startup or shutdown does.

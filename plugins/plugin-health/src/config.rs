@@ -1,6 +1,6 @@
 //! Settings of the plugin.
 
-use buntime_core::{Access, Settings, SettingsProblem, units::Span};
+use buntime_core::{Exposure, Settings, SettingsProblem, units::Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,26 +16,6 @@ pub struct HealthSettings {
     pub access: Exposure,
     /// Checks that only degrade the whole when they are unhealthy: names, or beginnings of names followed by `*`.
     pub tolerate: Vec<String>,
-}
-
-/// Who may ask.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Exposure {
-    /// Everybody.
-    #[default]
-    Public,
-    /// Who holds the admin token, or by the loopback rule.
-    Admin,
-}
-
-impl From<Exposure> for Access {
-    fn from(exposure: Exposure) -> Self {
-        match exposure {
-            Exposure::Public => Self::Public,
-            Exposure::Admin => Self::Admin,
-        }
-    }
 }
 
 impl Default for HealthSettings {

@@ -31,5 +31,5 @@ mod plugin;
 pub mod report;
 mod runs;
 
-pub use config::{Exposure, HealthSettings};
+pub use config::HealthSettings;
 pub use plugin::HealthPlugin;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use buntime_core::{
-    Finding, PluginContext,
+    Exposure, Finding, PluginContext,
     health::{Checked, Status},
     host::report::{PluginReport, PluginState},
 };
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{Exposure, HealthSettings};
+use crate::HealthSettings;
 
 /// What `/api/health` answers.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

@@ -1,6 +1,6 @@
 //! Settings of the plugin.
 
-use buntime_core::{Access, Settings, SettingsProblem, units::Span};
+use buntime_core::{Exposure, Settings, SettingsProblem, units::Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,26 +27,6 @@ pub struct MetricsSettings {
     /// How many route labels are told apart; requests of any further one count as `other`.
     #[schemars(range(min = 1, max = 10_000))]
     pub max_routes: u32,
-}
-
-/// Who may read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Exposure {
-    /// Everybody.
-    #[default]
-    Public,
-    /// Who holds the admin token, or by the loopback rule.
-    Admin,
-}
-
-impl From<Exposure> for Access {
-    fn from(exposure: Exposure) -> Self {
-        match exposure {
-            Exposure::Public => Self::Public,
-            Exposure::Admin => Self::Admin,
-        }
-    }
 }
 
 impl Default for MetricsSettings {

@@ -37,6 +37,6 @@ pub mod requests;
 pub mod snapshot;
 pub mod text;
 
-pub use config::{DEFAULT_BUCKETS, Exposure, MetricsSettings};
+pub use config::{DEFAULT_BUCKETS, MetricsSettings};
 pub use plugin::MetricsPlugin;
 pub use requests::Requests;
