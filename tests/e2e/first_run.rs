@@ -188,8 +188,6 @@ async fn commands_help_to_begin() {
     let ran = Process::run(dir.path(), &["schema"], &[]).await.unwrap();
     let schema: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert!(schema["properties"]["plugins"].is_object());
-    let kept = fs::read_to_string(repository().join("config/schema/buntime.schema.json")).unwrap();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&kept).unwrap(), schema, "`cargo xtask schema` writes it");
     let ran = Process::run(dir.path(), &["--version"], &[]).await.unwrap();
     assert_eq!(ran.out, format!("runner {}\n", runner::VERSION));
     let ran = Process::run(dir.path(), &["--help"], &[]).await.unwrap();

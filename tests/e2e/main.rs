@@ -1,7 +1,9 @@
 //! The runner as its users meet it: a module per area.
 
+mod admin;
 mod first_run;
 mod forged;
+mod guard;
 mod malformed;
 mod protocols;
 mod proxying;

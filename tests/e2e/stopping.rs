@@ -1,6 +1,6 @@
 //! Signals: what runs may finish, what does not is cut, and nothing is needed after a kill.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, io::Write, path::Path, time::Duration};
 
 use axum::body::Body;
 use buntime_testing::{FakeUpstream, eventually};
@@ -114,6 +114,8 @@ async fn it_leaves_nothing_open_and_little_in_memory() {
     let spare = std::thread::available_parallelism().map_or(8, usize::from) + 2;
     eventually("files are closed", || async { process.open_files().is_some_and(|now| now <= files + spare) }).await;
     let after = process.status("VmRSS").unwrap_or_default();
+    // A debug build takes more than what is shipped, so this is to be read and not to be held to the budget.
+    let _ = writeln!(std::io::stderr(), "memory: {at_rest} kB at rest, {after} kB after 2,000 requests");
     assert!(after < at_rest + 32_768, "{at_rest} kB at rest, {after} kB after 2,000 requests");
     process.signal(Signal::TERM);
     assert_eq!(process.end().await.code, Some(0));

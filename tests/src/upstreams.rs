@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 pub fn echo() -> Router {
     Router::new().fallback(any(|request: Request| async move {
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map_or(Bytes::from_static(b"(broken)"), |body| body.to_bytes());
+        let body = body.collect().await.map_or(Bytes::from_static(b"(broken)"), http_body_util::Collected::to_bytes);
         let fields = head.headers.iter();
         let mut lines: Vec<String> =
             fields.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or("?"))).collect();
