@@ -41,7 +41,12 @@ impl Record {
             Cow::Borrowed(_) => self.message.into(),
             Cow::Owned(redacted) => redacted.into(),
         };
-        let what = What::Event { source: self.source, message, meta: self.meta };
+        // A module's path is never a secret; what the API is given may be.
+        let source = match self.source {
+            Cow::Borrowed(module) => Cow::Borrowed(module),
+            Cow::Owned(given) => Cow::Owned(redactor.text(&given).into_owned()),
+        };
+        let what = What::Event { source, message, meta: self.meta };
         Entry { id, time: self.time, level: self.level, plugin: self.plugin, request_id: self.request_id, what }
     }
 }

@@ -42,7 +42,7 @@ async fn sinks(secret: &str, name: &str, message: &str, path: &str) -> String {
         span.in_scope(|| tracing::warn!(password = secret, detail = message, "{message}"));
         tracing::info!(headers = ?[(name, secret)], error = %std::io::Error::other(message.to_owned()));
     });
-    let body = json!({ "level": "info", "message": message, "meta": { name: secret, "deep": [{ "text": message }] } });
+    let body = json!({ "level": "info", "message": message, "source": message, "meta": { name: secret, "deep": [{ "text": message }] } });
     assert_eq!(fixture.post("/p/logs/api", body.to_string()).await.0, 200);
     let request = Request::get(path)
         .header("authorization", format!("Bearer {secret}"))

@@ -134,3 +134,42 @@ impl Signal for LogSignal {
         Some((u64::try_from(partial.rejected_log_records).unwrap_or(0), partial.error_message))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(source: &'static str) -> Entry {
+        let what = What::Event { source: source.into(), message: "x".into(), meta: serde_json::Map::new() };
+        let time = std::time::SystemTime::UNIX_EPOCH;
+        Entry { id: 1, time, level: Level::Warn, plugin: None, request_id: None, what }
+    }
+
+    #[test]
+    fn an_export_makes_no_logs_to_export() {
+        for source in [TARGET, "hyper", "hyper::proto::h1", "hyper_util::client::legacy", "h2::codec", "rustls::conn"] {
+            assert!(!is_exported(&entry(source)), "{source}");
+        }
+        for source in ["plugin_logs::otlp_like", "hyperion", "buntime_http::upstream", "access"] {
+            assert!(is_exported(&entry(source)), "{source}");
+        }
+    }
+
+    #[test]
+    fn fields_keep_their_types() {
+        let mut entry = entry("test");
+        let meta = serde_json::json!({ "n": 1, "f": 0.5, "b": true, "none": null, "list": ["a", { "k": "v" }] });
+        entry.what =
+            What::Event { source: "test".into(), message: "x".into(), meta: meta.as_object().unwrap().clone() };
+        let record = record(&entry);
+        let value = |key: &str| {
+            record.attributes.iter().find(|a| a.key == key).map(|a| a.value.clone().unwrap().value.unwrap())
+        };
+        assert_eq!(value("n"), Some(any_value::Value::IntValue(1)));
+        assert_eq!(value("f"), Some(any_value::Value::DoubleValue(0.5)));
+        assert_eq!(value("b"), Some(any_value::Value::BoolValue(true)));
+        assert_eq!(value("none"), None);
+        assert!(matches!(value("list"), Some(any_value::Value::ArrayValue(list)) if list.values.len() == 2));
+        assert_eq!((record.severity_number, record.severity_text.as_str()), (13, "WARN"));
+    }
+}
