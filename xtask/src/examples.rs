@@ -46,7 +46,8 @@ pub(crate) fn run(args: &Args) -> Result {
 }
 
 fn one(plugin: &str) -> Result<u16> {
-    let program = workspace::build("standalone", &["-p", plugin, "--example", "standalone"])?;
+    let name = format!("{}-standalone", plugin.trim_start_matches("plugin-"));
+    let program = workspace::build(&name, &["-p", plugin, "--example", &name])?;
     let dir = tempfile::tempdir()?;
     let mut command = Command::new(program);
     command.env("PORT", "0").current_dir(dir.path());

@@ -1,4 +1,4 @@
-//! Health in a plain axum program, without the runner: `PORT=8000 cargo run -p plugin-health --example standalone`.
+//! Health in a plain axum program, without the runner: `PORT=8000 cargo run -p plugin-health --example health-standalone`.
 
 use axum::{Router, routing::get};
 use buntime_core::{BoxError, Finding, Host};

@@ -1,4 +1,4 @@
-//! Metrics in a plain axum program, without the runner: `PORT=8000 cargo run -p plugin-metrics --example standalone`.
+//! Metrics in a plain axum program, without the runner: `PORT=8000 cargo run -p plugin-metrics --example metrics-standalone`.
 
 use axum::{Router, routing::get};
 use buntime_core::{BoxError, Host};

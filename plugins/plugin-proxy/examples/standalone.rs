@@ -1,4 +1,4 @@
-//! A proxy in a plain axum program, without the runner: `PORT=8000 cargo run -p plugin-proxy --example standalone`.
+//! A proxy in a plain axum program, without the runner: `PORT=8000 cargo run -p plugin-proxy --example proxy-standalone`.
 
 use axum::{Router, routing::get};
 use buntime_core::{BoxError, Host};
