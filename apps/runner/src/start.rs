@@ -116,6 +116,14 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let loaded = Arc::new(origin.load().map_err(config_error)?);
     let logging = if options.logging { Logging::install(&loaded.config.log) } else { None };
     say(&loaded);
+    // A certificate that cannot be used is told at its place, and with everything else that `check` would find.
+    if program::tls_files(&loaded.config).is_some_and(|files| files.load().is_err()) {
+        let program = program::program(&loaded.config, &loaded.config.plugins);
+        let found = program::preflight(&loaded, &origin.catalog, &program).await;
+        if !found.is_empty() {
+            return Err(config_error(loaded.diagnostics(found)));
+        }
+    }
     let server = Server::bind(&ListenOptions {
         host: loaded.config.server.host.clone(),
         port: loaded.config.server.port,
@@ -147,7 +155,8 @@ fn say(loaded: &Loaded) {
         }
     }
     if loaded.file.is_none() {
-        tracing::warn!("no configuration file was found, so no plugin runs; `runner init` writes a commented one");
+        let outcome = if loaded.config.plugins.is_empty() { ", so no plugin runs" } else { "" };
+        tracing::warn!("no configuration file was found{outcome}; `runner init` writes a commented one");
     }
 }
 
