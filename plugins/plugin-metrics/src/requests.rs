@@ -91,6 +91,10 @@ impl Requests {
     fn route(&self, label: &str) -> Arc<Route> {
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let routes = self.routes.load();
+        // Another thread may have made it meanwhile, and with it the last that is allowed.
+        if let Some(route) = routes.get(label) {
+            return route.clone();
+        }
         // The labels we add ourselves do not count.
         let own = [UNMATCHED, OVERFLOW];
         let taken = routes.keys().filter(|known| !own.contains(&&***known)).count();
