@@ -114,7 +114,7 @@ mod tests {
 
     fn workspace(member: Member) -> Vec<String> {
         let mut all = vec![
-            self::member("crates/buntime-core", &[]),
+            self::member("crates/buntime-core", &[("buntime-testing", true, false)]),
             self::member("crates/buntime-testing", &[("buntime-core", false, false)]),
             self::member("plugins/plugin-a", &[("buntime-core", false, false), ("buntime-testing", true, false)]),
             self::member("apps/runner", &[("plugin-a", false, true), ("serde", false, false)]),
@@ -139,7 +139,8 @@ mod tests {
         refused("crates/buntime-http", ("plugin-a", false, false), "only apps/runner knows the plugins");
         refused("apps/other", ("plugin-a", false, true), "only apps/runner knows the plugins");
         refused("apps/runner", ("plugin-a", false, false), "make it `optional = true`");
-        refused("crates/buntime-core", ("buntime-testing", true, false), "depends on no other crate");
+        refused("crates/buntime-core", ("buntime-testing", false, false), "depends on no other crate");
+        refused("crates/buntime-core", ("plugin-a", true, false), "depends on no other crate");
         refused("crates/buntime-http", ("buntime-testing", false, false), "[dev-dependencies]");
     }
 
