@@ -3,7 +3,7 @@
 //! Nothing here knows of a server, a database, wasm or a provider. What a plugin author and an operator may rely on
 //! stands in `CONTRACT.md` beside this crate's manifest, one rule a line, each with the test that holds it.
 //!
-//! - A [`Plugin`] has [`Metadata`](metadata::Metadata) and is started by a [`Host`]; what it offers it registers on
+//! - A [`Plugin`] has [`Metadata`] and is started by a [`Host`]; what it offers it registers on
 //!   [`Startup`].
 //! - [`Hooks`] see an exchange at its stages; a [`Chain`](chain::Chain) is the frozen, ordered list of them.
 //! - The executor ([`Chain::run`](chain::Chain::run)) serves any [`Kind`]; [`Http`] is the first.
