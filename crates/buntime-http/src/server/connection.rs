@@ -189,6 +189,12 @@ async fn drive<C, E>(
     loop {
         let now = tokio::select! {
             biased;
+            // First, so that an answer that becomes ready while the server stops already says `Connection: close`.
+            () = stopping.as_mut(), if !is_stopping => {
+                is_stopping = true;
+                close(connection.as_mut());
+                continue;
+            }
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, %peer, "a connection ended with an error");
@@ -196,11 +202,6 @@ async fn drive<C, E>(
                 return;
             }
             now = unconstrained(ticks.tick()) => now,
-            () = stopping.as_mut(), if !is_stopping => {
-                is_stopping = true;
-                close(connection.as_mut());
-                continue;
-            }
             () = cut.as_mut(), if is_stopping => return,
         };
         match clock.look(now, &context.control.limits.load()) {
