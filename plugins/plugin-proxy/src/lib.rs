@@ -20,9 +20,9 @@ mod html;
 mod plugin;
 mod rewrite;
 mod rule;
+mod single;
 mod table;
 mod target;
-mod websocket;
 
 pub use config::{FragmentSettings, Http2, PreloadStyles, PriorKnowledge, ProxySettings, RuleSettings, Sandbox};
 pub use plugin::ProxyPlugin;

@@ -38,7 +38,7 @@ impl Plugin for ProxyPlugin {
         let settings: ProxySettings = startup.settings()?;
         let rules = open(settings, &startup.context())?;
         for rule in &rules {
-            let attempts = rule.attempts.clone();
+            let attempts = rule.destination.attempts.clone();
             startup.health_check(format!("upstream:{}", rule.name()), move || std::future::ready(attempts.finding()));
         }
         warn_of_unguarded(startup, &rules);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use buntime_core::{Matched, RouteMatch, RouteSource};
+use buntime_upstream::forward::websocket;
 use http::request;
 use serde_json::{Value, json};
 
-use crate::{rule::Rule, websocket};
+use crate::rule::Rule;
 
 /// The rules of one moment. Static ones first.
 #[derive(Debug, Default)]

@@ -39,11 +39,6 @@ impl Edits {
         Self { base: tag, relative }
     }
 
-    /// Makes a request one whose answer can be edited.
-    pub(crate) fn prepare(headers: &mut HeaderMap) {
-        headers.remove(header::ACCEPT_ENCODING);
-    }
-
     /// Edits an answer, if it is a page.
     pub(crate) fn apply(&self, method: &Method, head: &mut response::Parts, body: Body) -> Body {
         if !is_page(head) {
@@ -104,7 +99,12 @@ impl Editor {
 
 /// Whole HTML, in plain text.
 fn is_page(head: &response::Parts) -> bool {
-    let bodiless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED, StatusCode::PARTIAL_CONTENT];
+    let bodiless = [
+        StatusCode::SWITCHING_PROTOCOLS,
+        StatusCode::NO_CONTENT,
+        StatusCode::NOT_MODIFIED,
+        StatusCode::PARTIAL_CONTENT,
+    ];
     let is_html = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
         let essence = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
         essence.trim_ascii().eq_ignore_ascii_case(b"text/html")

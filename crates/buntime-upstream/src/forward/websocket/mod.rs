@@ -17,14 +17,14 @@ use buntime_http::{
     hygiene::{add_via, asks_for_upgrade, remove_hop_by_hop},
     server::ConnectionInfo,
 };
-use http::{HeaderMap, Method, StatusCode, Version, header, request};
+use http::{HeaderMap, Method, StatusCode, Version, header, request, uri::PathAndQuery};
 use hyper::upgrade::OnUpgrade;
 use tokio_util::sync::CancellationToken;
 
-use crate::rule::Rule;
+use super::{Destination, ForwardOptions, answer, request::prepare};
 
 /// Does this request ask for a WebSocket?
-pub(crate) fn is_asked_for(head: &request::Parts) -> bool {
+pub fn is_asked_for(head: &request::Parts) -> bool {
     head.method == Method::GET
         && head.version == Version::HTTP_11
         && names_websocket(&head.headers)
@@ -36,21 +36,27 @@ fn names_websocket(headers: &HeaderMap) -> bool {
 }
 
 /// Asks the upstream, and answers with what it says: a 101 whose connection is relayed, or a refusal as it is.
-pub(crate) async fn open(rule: &Rule, cx: &mut Cx<Http>) -> Result<HttpResponse, Error> {
+pub(super) async fn open<D: Destination>(
+    options: &ForwardOptions,
+    destination: &D,
+    cx: &mut Cx<Http>,
+    path: PathAndQuery,
+) -> Result<HttpResponse, Error> {
     let Some(client) = cx.request_mut().extensions.remove::<OnUpgrade>() else {
         let what = "This connection cannot be upgraded to a WebSocket";
         return Err(Error::new(ErrorKind::Malformed).with_detail(what));
     };
-    let stopping = stopping(rule, cx);
-    let mut request = rule.request(cx, true)?;
+    let stopping = stopping(options, cx);
+    let mut request = prepare(options, cx, path, true);
     let shown = cx.stages().has(Stage::Message);
     if shown {
         // Messages that are looked at must be readable.
         request.headers_mut().remove(header::SEC_WEBSOCKET_EXTENSIONS);
     }
-    let mut response = rule.send(&rule.sockets, request).await?;
+    let outgoing = options.outgoing(cx, request, true);
+    let mut response = destination.send(outgoing).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(rule.answer(cx, response));
+        return Ok(answer::shape(response, options.idle_timeout));
     }
     let broken = |what| Err(Error::new(ErrorKind::UpstreamProtocol).with_internal(what));
     if !names_websocket(response.headers()) {
@@ -64,7 +70,7 @@ pub(crate) async fn open(rule: &Rule, cx: &mut Cx<Http>) -> Result<HttpResponse,
     remove_hop_by_hop(&mut head.headers, true);
     add_via(&mut head.headers, head.version);
     head.version = Version::HTTP_11;
-    let (idle, limit) = (rule.idle_timeout, rule.settings().max_message_size.as_usize());
+    let (idle, limit) = (options.idle_timeout, options.max_message);
     head.extensions.insert(Upgrade::new(move |tail: Tail<Http>| async move {
         let both = futures_util::future::try_join(client, upstream).await;
         let (client, upstream) = match both {
@@ -84,8 +90,8 @@ pub(crate) async fn open(rule: &Rule, cx: &mut Cx<Http>) -> Result<HttpResponse,
     Ok(HttpResponse { head, body })
 }
 
-/// When to say goodbye: when the listener stops, or, where nobody says which that is, when the plugin does.
-fn stopping(rule: &Rule, cx: &Cx<Http>) -> CancellationToken {
+/// When to say goodbye: when the listener stops, or, where nobody says which that is, when who forwards does.
+fn stopping(options: &ForwardOptions, cx: &Cx<Http>) -> CancellationToken {
     let connection = cx.request().extensions.get::<Arc<ConnectionInfo>>();
-    connection.map_or(&rule.stopping, |connection| connection.stopping()).clone()
+    connection.map_or(&options.stopping, |connection| connection.stopping()).clone()
 }
