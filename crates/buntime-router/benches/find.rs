@@ -81,15 +81,18 @@ fn find(c: &mut Criterion) {
     }
 }
 
+/// A name, the n-th pattern, and a path that it takes.
+type PatternShape = (&'static str, fn(usize) -> String, fn(usize) -> String);
+
 fn patterns(c: &mut Criterion) {
-    let shapes: [(&str, fn(usize) -> String, fn(usize) -> String); 3] = [
+    let shapes: [PatternShape; 3] = [
         ("own beginnings", |n| format!("^/legacy{n}/(.*)$"), |n| format!("/legacy{n}/x")),
         ("one beginning", |n| format!("^/v[0-9]+/legacy{n}/(.*)$"), |n| format!("/v1/legacy{n}/x")),
         ("no beginning", |n| format!("/legacy{n}/"), |n| format!("/v1/legacy{n}/x")),
     ];
     for (name, pattern, asked) in shapes {
         let mut group = c.benchmark_group(format!("patterns, {name}"));
-        for count in [10, 10_000] {
+        for count in [10, 1000, 10_000] {
             let list = (0..count).map(|n| (Regex::new(&pattern(n)).expect("a pattern"), n));
             let patterns: Patterns<usize> = list.collect();
             let path = asked(count - 1);

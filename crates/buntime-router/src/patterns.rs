@@ -144,7 +144,8 @@ impl<'a, T> Matches<'a, T> {
                 empty.clear();
                 empty
             });
-            automaton.search(self.text, matching);
+            let list = &self.patterns.list;
+            automaton.search(self.text, matching, |index| list[index].0.is_match(self.text));
         }
         if let Some(matching) = &mut matching {
             matching.sort_unstable();

@@ -78,7 +78,8 @@ struct Site {
     paths: PrefixTree,
     /// By the key of their path.
     buckets: Box<[Bucket]>,
-    regexes: Patterns<usize>,
+    /// Few hosts have any, and what they need to be searched is not small.
+    regexes: Option<Box<Patterns<usize>>>,
     /// Those without a path.
     any: Bucket,
 }
@@ -175,7 +176,7 @@ impl<T> RouteTable<T> {
         let by_prefix = prefixes.filter_map(|key| site.buckets[key].find(asked, conditions)).next();
         by_prefix
             .or_else(|| {
-                let mut ranks = site.regexes.find_all(path).map(|hit| *hit.value);
+                let mut ranks = site.regexes.as_ref()?.find_all(path).map(|hit| *hit.value);
                 ranks.find(|rank| conditions(*rank).met_by(asked))
             })
             .or_else(|| site.any.find(asked, conditions))
@@ -268,7 +269,7 @@ impl Site {
         Self {
             paths: PrefixTree::new(&keys),
             buckets: by_prefix.values().map(|ranked| Bucket::new(ranked)).collect(),
-            regexes: Patterns::new(regexes),
+            regexes: (!regexes.is_empty()).then(|| Box::new(Patterns::new(regexes))),
             any: Bucket::new(&any),
         }
     }

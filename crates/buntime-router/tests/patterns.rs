@@ -57,6 +57,16 @@ fn patterns_too_big_for_one_automaton_are_searched_all_the_same() {
 }
 
 #[test]
+fn where_the_automaton_cannot_tell_each_pattern_is_asked() {
+    let texts: Vec<String> = (0..20).map(|n| format!("^/.*\\bx{n}\\b")).collect();
+    let patterns = patterns(&texts);
+    for text in ["/ä x7 x9", "/x7 x9", "/äx7", "/x7ä"] {
+        assert_eq!(found(&patterns, text), scan(&patterns, text), "{text}");
+    }
+    assert_eq!(found(&patterns, "/ä x7 x9"), [7, 9]);
+}
+
+#[test]
 fn a_thousand_that_all_match_are_told_in_order() {
     let texts: Vec<String> = (0..1000).map(|n| format!("^/a.*(x|{n})$")).collect();
     let patterns = patterns(&texts);
