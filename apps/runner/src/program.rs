@@ -21,7 +21,7 @@ pub(crate) fn program(config: &Config, entries: &[PluginEntry]) -> Program {
         required: config.required.clone(),
         failure_mode: config.policy.failure_mode.unwrap_or(FailureMode::Continue),
     };
-    Program { entries: entries.collect(), policy }
+    Program { entries: entries.collect(), policy, ..Program::default() }
 }
 
 /// The listener's certificate and key, if it has some.

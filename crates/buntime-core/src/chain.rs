@@ -2,6 +2,7 @@
 //! request.
 
 use std::{
+    any::Any,
     borrow::Cow,
     cmp::Ordering,
     collections::BTreeSet,
@@ -17,11 +18,13 @@ use crate::{
     breaker::Breaker,
     clock::Clock,
     cx::Current,
+    error::Error,
     hooks::{Changes, HookSet, Hooks, Stage, Stages},
     kind::Kind,
     metadata::{Capability, PluginName},
     options::{Fallback, Mode, OnError, Placement},
-    stats::HookStats,
+    stats::{HookBook, HookStats},
+    step::BoxFuture,
 };
 
 /// A chain holds at most this many hook sets.
@@ -52,6 +55,8 @@ pub struct Member {
     pub capabilities: BTreeSet<Capability>,
     /// Its breaker.
     pub breaker: Breaker,
+    /// The measurements of the plugin's hooks.
+    book: Arc<HookBook>,
     last_error: Mutex<Option<LastError>>,
 }
 
@@ -70,7 +75,14 @@ pub struct LastError {
 impl Member {
     /// A member with a closed breaker.
     pub fn new(plugin: PluginName, capabilities: BTreeSet<Capability>, breaker: Breaker) -> Self {
-        Self { plugin, capabilities, breaker, last_error: Mutex::new(None) }
+        Self { plugin, capabilities, breaker, book: Arc::default(), last_error: Mutex::new(None) }
+    }
+
+    /// The same, measuring into a book that other members of the plugin share.
+    #[must_use]
+    pub fn measured_in(mut self, book: Arc<HookBook>) -> Self {
+        self.book = book;
+        self
     }
 
     /// Its last failure.
@@ -115,6 +127,7 @@ impl<K: Kind> Link<K> {
     pub fn new(member: Arc<Member>, set: HookSet<K>, key: OrderKey) -> Self {
         let stages = set.hooks.stages();
         let auth_provider = member.capabilities.contains(&Capability::AuthProvider);
+        let stats = member.book.of(K::NAME, &set.name);
         Self {
             member,
             set: set.name,
@@ -125,7 +138,7 @@ impl<K: Kind> Link<K> {
             mode: Mode::Sequential,
             on_error: OnError::Continue,
             timeout: DEFAULT_HOOK_TIMEOUT,
-            stats: Arc::default(),
+            stats,
             hooks: set.hooks,
             fallback: None,
             auth_provider,
@@ -184,8 +197,6 @@ pub struct Surroundings {
     pub clock: Clock,
     /// Leave out the measuring of hooks?
     pub unmeasured: bool,
-    /// What must live as long as the chain: the instances.
-    pub keep: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 /// A frozen, ordered list of hook sets.
@@ -196,6 +207,34 @@ pub struct Chain<K: Kind> {
     stages: Stages,
     changes: Changes,
     pub(crate) around: Surroundings,
+    /// The first link behind the last auth provider and its batch: from there on the chain may branch.
+    split: usize,
+    pub(crate) branches: Option<Arc<dyn Branches<K>>>,
+    /// What must live as long as the chain: the instances.
+    keep: Vec<Kept>,
+}
+
+/// An instance that a chain keeps alive.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) member: Arc<Member>,
+    pub(crate) _instance: Arc<dyn Any + Send + Sync>,
+}
+
+/// Where a chain goes on once it is known who calls.
+pub(crate) trait Branches<K: Kind>: Send + Sync {
+    /// The chain of that consumer: the same links up to the split, its own from there on.
+    fn of(self: Arc<Self>, base: &Arc<Chain<K>>, consumer: &str) -> Branch<K>;
+}
+
+/// How a chain goes on.
+pub(crate) enum Branch<K: Kind> {
+    /// As it is: nothing is configured for who calls.
+    Same,
+    /// On this one.
+    On(Arc<Chain<K>>),
+    /// On one that has to be built first.
+    Later(BoxFuture<'static, Result<Arc<Chain<K>>, Error>>),
 }
 
 /// Something a chain does otherwise than configured.
@@ -221,15 +260,88 @@ impl<K: Kind> Chain<K> {
         links.sort_by(|a, b| a.key.cmp(&b.key).then(Ordering::Equal));
         let mut warnings = Vec::new();
         resolve_fallbacks(&mut links, &mut warnings);
-        let batches = batches(&links, &mut warnings);
-        let stages = links.iter().fold(Stages::NONE, |all, link| all | link.stages);
-        let changes = links.iter().fold(Changes::NONE, |all, link| all | link.changes);
-        Ok((Self { links: links.into(), batches, stages, changes, around }, warnings))
+        Ok((Self::frozen(links, around, &mut warnings), warnings))
+    }
+
+    fn frozen(links: Vec<Link<K>>, around: Surroundings, warnings: &mut Vec<ChainWarning>) -> Self {
+        let batches = batches(&links, warnings);
+        let auth = links.iter().rposition(|link| link.auth_provider);
+        let end_of = |index: usize| batches.iter().find(|(start, end)| (*start..*end).contains(&index)).map(|b| b.1);
+        Self {
+            split: auth.map_or(0, |index| end_of(index).unwrap_or(index + 1)),
+            stages: links.iter().fold(Stages::NONE, |all, link| all | link.stages),
+            changes: links.iter().fold(Changes::NONE, |all, link| all | link.changes),
+            links: links.into(),
+            batches,
+            around,
+            branches: None,
+            keep: Vec::new(),
+        }
     }
 
     /// A chain without hooks.
     pub fn empty(around: Surroundings) -> Self {
-        Self { links: [].into(), batches: [].into(), stages: Stages::NONE, changes: Changes::NONE, around }
+        Self::frozen(Vec::new(), around, &mut Vec::new())
+    }
+
+    /// Keeps these instances for as long as it lives.
+    pub(crate) fn keeping(mut self, keep: Vec<Kept>) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Goes on otherwise for consumers that configure something.
+    pub(crate) fn branching(mut self, branches: Arc<dyn Branches<K>>) -> Self {
+        self.branches = Some(branches);
+        self
+    }
+
+    /// How many of its links stand up to the last auth provider: what runs before it is known who calls. None without
+    /// one.
+    pub fn split(&self) -> usize {
+        self.split
+    }
+
+    /// Does that set stand behind the split, and has it not run before it?
+    pub(crate) fn may_follow(&self, link: &Link<K>) -> bool {
+        let head = &self.links[..self.split];
+        let ran = |ran: &Link<K>| ran.member.plugin == link.member.plugin && ran.set == link.set;
+        head.last().is_none_or(|last| link.key > last.key) && !head.iter().any(ran)
+    }
+
+    /// The chain of somebody who was found out at the split: its links up to there, then those of `rest` that sort
+    /// behind them and have not run already.
+    pub(crate) fn branch(&self, rest: Vec<Link<K>>, keep: Vec<Kept>) -> Result<Self, TooManySets> {
+        let mut rest: Vec<Link<K>> = rest.into_iter().filter(|link| self.may_follow(link)).collect();
+        rest.sort_by_key(|link| link.key);
+        let mut links: Vec<Link<K>> = self.links[..self.split].iter().cloned().chain(rest).collect();
+        if links.len() > MAX_SETS {
+            return Err(TooManySets(links.len()));
+        }
+        resolve_fallbacks(&mut links, &mut Vec::new());
+        let mut branch = Self::frozen(links, self.around.clone(), &mut Vec::new()).keeping(keep);
+        branch.split = self.split;
+        Ok(branch)
+    }
+
+    /// The same chain for what may go on for long after the head was answered. Keeps only the instances that still
+    /// have something to do, and that of the plugin that answers.
+    pub(crate) fn late(&self, answers: Option<&str>) -> Self {
+        let busy = |stages: Stages| [Stage::Chunk, Stage::Message, Stage::Complete].into_iter().any(|s| stages.has(s));
+        let needed = |kept: &&Kept| {
+            answers.is_some_and(|name| PluginName::new(name) == kept.member.plugin)
+                || self.links.iter().any(|link| Arc::ptr_eq(&link.member, &kept.member) && busy(link.stages))
+        };
+        Self {
+            links: self.links.clone(),
+            batches: self.batches.clone(),
+            stages: self.stages,
+            changes: self.changes,
+            around: self.around.clone(),
+            split: self.split,
+            branches: None,
+            keep: self.keep.iter().filter(needed).cloned().collect(),
+        }
     }
 
     /// Its links, in order.
@@ -250,10 +362,7 @@ impl<K: Kind> Chain<K> {
     /// The same chain with only the sets that look.
     pub fn observers(&self) -> Self {
         let links: Vec<_> = self.links.iter().filter(|link| link.observer).cloned().collect();
-        match Self::new(links, self.around.clone()) {
-            Ok((chain, _)) => chain,
-            Err(TooManySets(_)) => unreachable!("a part of a chain is not longer than the chain"),
-        }
+        Self::frozen(links, self.around.clone(), &mut Vec::new()).keeping(self.keep.clone())
     }
 
     /// Where the parallel batch that begins at `index` ends.

@@ -11,6 +11,7 @@
 pub mod breaker;
 pub mod chain;
 pub mod clock;
+pub mod consumers;
 pub mod cx;
 pub mod error;
 pub mod events;
@@ -21,11 +22,13 @@ pub mod host;
 pub mod http_kind;
 pub mod kind;
 mod layer;
+pub mod merge;
 pub mod metadata;
 pub mod options;
 pub mod path_pattern;
 pub mod plugin;
 pub mod problem;
+pub mod scope;
 pub mod services;
 pub mod settings;
 pub mod stats;
@@ -33,6 +36,7 @@ pub mod step;
 pub mod units;
 pub mod values;
 
+pub use consumers::{ConsumerMatch, Consumers, KeyDigest};
 pub use cx::{Cx, HookRecord, Matched, Meta};
 pub use error::{AttemptReport, BoxError, Error, ErrorKind, Retry, Source};
 pub use exec::{
@@ -46,14 +50,18 @@ pub use host::{
     Host, HostBuilder, HostView,
     change::Changed,
     live::{Live, Mount},
-    plan::{Catalog, Entry, LoadError, Policy, Program, normalize_base},
+    load_error::LoadError,
+    plan::normalize_base,
+    program::{Attached, Catalog, Entry, Policy, Program},
 };
 pub use http_kind::{Http, HttpRequest, HttpResponse, Upgrade, WsMessage};
 pub use kind::{Carrier, Head, Kind};
 pub use layer::{ChainLayer, ChainService, ServiceHandler};
 pub use metadata::{Capability, Metadata, PluginName};
 pub use options::Exposure;
-pub use plugin::{Access, Menu, Plugin, PluginContext, RouteMatch, RouteSource, Scope, Startup};
+pub use plugin::{Access, Menu, Plugin, PluginContext, RouteMatch, RouteSource, Startup};
+pub use scope::{ConsumerScope, GroupScope, RouteScope, Scope, Scopes, ServiceScope};
+pub use services::Services;
 pub use settings::{NoSettings, Settings, SettingsProblem, SettingsSpec};
 pub use step::{BoxFuture, Flow, Handler, HandlerFn, OnFailure, Post, Pre, Step, handler_fn};
 pub use values::Identity;

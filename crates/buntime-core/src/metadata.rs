@@ -232,6 +232,9 @@ pub struct Metadata {
     pub refuses: bool,
     /// The base it asks for instead of `/p/<name>`.
     pub base: Option<String>,
+    /// Is there one instance only, for all that comes in? Then services, routes, groups and consumers can switch it
+    /// off, and say nothing else of it.
+    pub gateway_only: bool,
 }
 
 impl Metadata {
@@ -251,6 +254,7 @@ impl Metadata {
             failure_mode: None,
             refuses: false,
             base: None,
+            gateway_only: false,
         }
     }
 
@@ -327,6 +331,13 @@ impl Metadata {
     #[must_use]
     pub fn with_base(mut self, base: impl Into<String>) -> Self {
         self.base = Some(base.into());
+        self
+    }
+
+    /// There is one instance of it only; more specific levels can switch it off and say nothing else.
+    #[must_use]
+    pub fn gateway_only(mut self) -> Self {
+        self.gateway_only = true;
         self
     }
 

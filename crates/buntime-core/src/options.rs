@@ -301,6 +301,42 @@ pub struct EntryOptions {
 }
 
 impl EntryOptions {
+    /// These, with what a more specific level says in their place. `hookPriorities` are merged; every other key is
+    /// replaced whole.
+    #[must_use]
+    pub fn overlaid(mut self, by: &Self) -> Self {
+        let Self { base, enabled, priority, placement, order, hook_priorities, mode, depends_on, .. } = by.clone();
+        let Self { failure_mode, recovery, on_error, hook_timeout, breaker, public_routes, .. } = by.clone();
+        self.hook_priorities.extend(hook_priorities);
+        if !depends_on.is_empty() {
+            self.depends_on = depends_on;
+        }
+        Self {
+            base: base.or(self.base),
+            enabled: enabled.or(self.enabled),
+            priority: priority.or(self.priority),
+            placement: placement.or(self.placement),
+            order: order.or(self.order),
+            mode: mode.or(self.mode),
+            failure_mode: failure_mode.or(self.failure_mode),
+            recovery: recovery.or(self.recovery),
+            on_error: on_error.or(self.on_error),
+            hook_timeout: hook_timeout.or(self.hook_timeout),
+            breaker: breaker.or(self.breaker),
+            public_routes: public_routes.or(self.public_routes),
+            hook_priorities: self.hook_priorities,
+            depends_on: self.depends_on,
+        }
+    }
+
+    /// The keys that are said, as they are written.
+    pub fn said(&self) -> Vec<String> {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(table)) => table.into_iter().map(|(key, _)| key).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The names of all keys, as they are written.
     pub const KEYS: [&'static str; 14] = [
         "base",

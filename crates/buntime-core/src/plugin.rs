@@ -6,9 +6,10 @@ use std::{
     fmt, io,
     ops::Deref,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::Router;
 use http::request;
@@ -18,16 +19,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Http,
     clock::Clock,
+    consumers::Consumers,
     cx::Matched,
     error::BoxError,
     events::Events,
     health::{Finding, HealthChecks, Registered},
     hooks::HookSet,
-    host::HostView,
+    host::{HostView, keep::Keep},
     kind::Kind,
+    merge::Merged,
     metadata::{Capability, Metadata, PluginName},
+    scope::Scope,
     services::{MissingService, Services},
     settings::{self, Settings, SettingsSpec},
+    stats::HookBook,
     step::Handler,
 };
 
@@ -59,24 +64,6 @@ pub trait Plugin: Send + Sync + 'static {
     }
 }
 
-/// Where an instance stands. Services, routes, groups and consumers come with the scopes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Scope {
-    /// For all that comes in.
-    #[default]
-    Gateway,
-    /// For one service.
-    Service(Arc<str>),
-    /// For one route of a service.
-    Route(Arc<str>, Arc<str>),
-    /// For a group of consumers.
-    ConsumerGroup(Arc<str>),
-    /// For one consumer.
-    Consumer(Arc<str>),
-}
-
 /// Who may use routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,7 +82,11 @@ pub struct PluginContext(pub(crate) Arc<Context>);
 
 pub(crate) struct Context {
     pub(crate) name: PluginName,
-    pub(crate) scope: Scope,
+    /// The levels that configured it, the most general first. Never empty.
+    pub(crate) said: Vec<Scope>,
+    /// Which of them said what; `None` when there is but one.
+    pub(crate) merged: Option<Merged>,
+    pub(crate) consumers: Arc<ArcSwap<Consumers>>,
     pub(crate) base: String,
     pub(crate) settings: Value,
     pub(crate) data_dir: PathBuf,
@@ -108,14 +99,9 @@ pub(crate) struct Context {
     pub(crate) tasks: TaskTracker,
     pub(crate) span: tracing::Span,
     pub(crate) keep: Keep,
+    pub(crate) book: Arc<HookBook>,
     pub(crate) host: HostView,
 }
-
-/// State that outlives an instance, so that a reload does not lose it. By plugin, scope, key and type.
-#[derive(Clone, Default)]
-pub(crate) struct Keep(Arc<Mutex<HashMap<KeepKey, Arc<dyn Any + Send + Sync>>>>);
-
-type KeepKey = (PluginName, Scope, String, TypeId);
 
 impl PluginContext {
     /// The plugin's name.
@@ -123,9 +109,22 @@ impl PluginContext {
         &self.0.name
     }
 
-    /// The scope this instance stands in.
+    /// The scope this instance stands in: the most specific level that configured it.
     pub fn scope(&self) -> &Scope {
-        &self.0.scope
+        self.0.said.last().unwrap_or(&Scope::Gateway)
+    }
+
+    /// The level that configured what is at a JSON pointer of the settings: the most specific one that said anything
+    /// at or below it. Entries of lists are found by name or position: `/rateLimit/burst`. State that counts belongs
+    /// to this level: see [`PluginContext::keep_at`].
+    pub fn origin(&self, pointer: &str) -> &Scope {
+        let level = self.0.merged.as_ref().map_or(0, |merged| merged.level(pointer));
+        self.0.said.get(level).unwrap_or(&Scope::Gateway)
+    }
+
+    /// The consumers of the configuration in force.
+    pub fn consumers(&self) -> Arc<Consumers> {
+        self.0.consumers.load_full()
     }
 
     /// Where its routes are mounted: `/p/metrics`.
@@ -226,24 +225,23 @@ impl PluginContext {
         self.0.tasks.spawn(tracing::Instrument::instrument(task, self.0.span.clone()));
     }
 
-    /// State that outlives the instance: made on first use, found again after a restart or reload.
+    /// State of this instance's scope that outlives the instance: made on first use, found again after a restart or
+    /// reload.
     pub fn keep<T: Send + Sync + 'static>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
-        let full = (self.0.name.clone(), self.0.scope.clone(), key.to_owned(), TypeId::of::<T>());
-        let mut kept = self.0.keep.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = kept.entry(full).or_insert_with(|| Arc::new(make())).clone();
-        match state.downcast() {
-            Ok(state) => state,
-            Err(_) => unreachable!("kept state is keyed by its type"),
-        }
+        self.keep_at(self.scope(), key, make)
+    }
+
+    /// State of a scope, shared by all instances of this plugin below it: a counter of an entry that the gateway
+    /// configured is one, whatever more specific levels say of other entries. Kept for as long as the scope is
+    /// configured.
+    pub fn keep_at<T: Send + Sync + 'static>(&self, scope: &Scope, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        self.0.keep.get((self.0.name.clone(), scope.clone(), key.to_owned(), TypeId::of::<T>()), make)
     }
 }
 
 impl fmt::Debug for PluginContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PluginContext")
-            .field("name", &self.0.name)
-            .field("scope", &self.0.scope)
-            .finish_non_exhaustive()
+        f.debug_struct("PluginContext").field("name", &self.0.name).field("scope", self.scope()).finish_non_exhaustive()
     }
 }
 
@@ -360,6 +358,11 @@ impl Startup {
     where
         F: Future<Output = Finding> + Send + 'static,
     {
+        let mut name = name.into();
+        // One plugin may be checked in several scopes.
+        if *self.scope() != Scope::Gateway {
+            name = format!("{name} ({})", self.scope());
+        }
         let registered = self.context.health().register(name, check);
         self.offers.checks.push(registered);
     }

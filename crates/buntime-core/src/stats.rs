@@ -4,7 +4,11 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -176,6 +180,21 @@ impl HookStats {
             reading.busy += Duration::from_nanos(cells.busy_nanos.load(Relaxed));
         }
         reading
+    }
+}
+
+/// The measurements of one plugin's hook sets, whatever instances come and go.
+#[derive(Debug, Default)]
+pub struct HookBook(Mutex<BySet>);
+
+/// By kind and name of the set.
+type BySet = HashMap<(&'static str, String), Arc<HookStats>>;
+
+impl HookBook {
+    /// Those of a set, by kind and name.
+    pub(crate) fn of(&self, kind: &'static str, set: &str) -> Arc<HookStats> {
+        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        book.entry((kind, set.to_owned())).or_default().clone()
     }
 }
 

@@ -33,7 +33,7 @@ impl Chain<Http> {
         handler: Arc<dyn Handler<Http>>,
     ) -> Response<Body> {
         let request_id = meta.request_id.clone();
-        let answer = self.run(meta, request.into(), handler).await;
+        let mut answer = self.run(meta, request.into(), handler).await;
         let mut response = answer.result.unwrap_or_else(|error| {
             log_error(&error, &request_id);
             problem::response(&error, Some(&request_id)).into()
@@ -42,20 +42,24 @@ impl Chain<Http> {
         if response.head.status == StatusCode::SWITCHING_PROTOCOLS
             && let Some(relay) = response.head.extensions.remove::<Upgrade>().and_then(|upgrade| upgrade.take())
         {
+            answer.tail.let_go();
             self.spawn(relay(answer.tail));
             return response.into();
         }
-        self.with_tail(response, answer.tail)
+        if may_last(&response) {
+            answer.tail.let_go();
+        }
+        Self::with_tail(response, answer.tail)
     }
 
-    fn with_tail(&self, mut response: HttpResponse, tail: Tail<Http>) -> Response<Body> {
-        let stages = self.stages();
+    fn with_tail(mut response: HttpResponse, tail: Tail<Http>) -> Response<Body> {
+        let stages = tail.stages();
         if !stages.has(Stage::Chunk) && !stages.has(Stage::Complete) && !tail.probing() {
             tail.finish(Ended::Whole);
             return response.into();
         }
         let chunked = stages.has(Stage::Chunk) && !response.body.is_end_stream();
-        let changed = chunked && self.changes().has(Changes::RESPONSE_BODY);
+        let changed = chunked && tail.changes().has(Changes::RESPONSE_BODY);
         if changed {
             response.head.headers.remove(header::CONTENT_LENGTH);
         }
@@ -71,6 +75,12 @@ impl Chain<Http> {
         };
         Response::from_parts(response.head, Body::new(body))
     }
+}
+
+/// A stream of events ends when somebody leaves.
+fn may_last(response: &HttpResponse) -> bool {
+    let kind = response.head.headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// An error that clients did not cause is worth a line.

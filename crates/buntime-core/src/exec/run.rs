@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     breaker::Admission,
-    chain::{Chain, Link},
+    chain::{Branch, Chain, Link},
     cx::{Cx, Meta},
     error::{Error, ErrorKind},
     exec::{
@@ -107,10 +107,26 @@ impl<K: Kind> State<K> {
 
     /// The pre hooks in chain order, until one of them ends it.
     async fn way_in(&mut self) -> Turn<K> {
-        let chain = self.chain.clone();
-        let links = chain.links();
+        let mut chain = self.chain.clone();
         let mut index = 0;
-        while index < links.len() {
+        loop {
+            // Who calls is known now, or will not be.
+            if index == chain.split()
+                && let Some(consumer) = self.cx.consumer()
+                && let Some(branches) = &chain.branches
+            {
+                match branches.clone().of(&chain, consumer) {
+                    Branch::Same => {}
+                    Branch::On(other) => chain = self.go_on(other),
+                    Branch::Later(building) => match self.await_branch(building).await {
+                        Ok(other) => chain = self.go_on(other),
+                        Err(error) => return Turn::Fail(error.into()),
+                    },
+                }
+            }
+            if index >= chain.links().len() {
+                return Turn::Handle;
+            }
             if let Some(end) = chain.batch_at(index) {
                 match self.batch(&chain, index, end).await {
                     None => index = end,
@@ -118,7 +134,7 @@ impl<K: Kind> State<K> {
                 }
                 continue;
             }
-            let link = &links[index];
+            let link = &chain.links()[index];
             let outcome = match self.enter(link, index).await {
                 Entry::Entered if link.stages.has(Stage::Pre) => {
                     invoke(link, index, &mut self.cx, &mut PreCall, &mut self.pulse).await
@@ -131,7 +147,29 @@ impl<K: Kind> State<K> {
             }
             index += 1;
         }
-        Turn::Handle
+    }
+
+    /// From here on the exchange runs on that chain, whose links up to here are the same.
+    fn go_on(&mut self, chain: Arc<Chain<K>>) -> Arc<Chain<K>> {
+        self.cx.stages = chain.stages();
+        self.chain = chain.clone();
+        chain
+    }
+
+    /// Not part of any hook, and not longer than the exchange may take to be answered.
+    async fn await_branch(
+        &mut self,
+        building: BoxFuture<'static, Result<Arc<Chain<K>>, Error>>,
+    ) -> Result<Arc<Chain<K>>, Error> {
+        let limit = self.cx.meta.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let (watched, _) = self.pulse.watch(building, limit).await;
+        self.pulse.skip();
+        match watched {
+            Watched::Finished(result) => result,
+            Watched::TimedOut => Err(Error::new(ErrorKind::PluginFailed)
+                .with_internal("the plugins configured for this consumer did not start in time")),
+            Watched::Panicked(text) => Err(Error::new(ErrorKind::Internal).with_internal(text)),
+        }
     }
 
     /// Whether an outcome ends the way in.

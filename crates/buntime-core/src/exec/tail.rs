@@ -1,6 +1,6 @@
 //! The rest of an exchange once its head is known: streamed pieces, messages, and the one completion.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 
@@ -10,7 +10,7 @@ use crate::{
         call::{ChunkCall, Failure, MessageCall, invoke, note},
         watch::{Pulse, Watched, caught},
     },
-    hooks::{Completion, Direction, Ended, Stage, Stages},
+    hooks::{Changes, Completion, Direction, Ended, Stage, Stages},
     kind::Kind,
     stats::Outcome,
     step::{Flow, Step},
@@ -27,6 +27,18 @@ impl<K: Kind> Tail<K> {
     /// The stages any set of the chain takes part in.
     pub fn stages(&self) -> Stages {
         self.0.as_ref().map_or(Stages::NONE, |state| state.chain.stages())
+    }
+
+    /// What any set of the chain changes.
+    pub(crate) fn changes(&self) -> Changes {
+        self.0.as_ref().map_or(Changes::NONE, |state| state.chain.changes())
+    }
+
+    /// The head is answered, and the rest may take long: lets go of the instances that have nothing left to do.
+    pub(crate) fn let_go(&mut self) {
+        let Some(state) = &mut self.0 else { return };
+        let answers = state.cx.meta.route.as_ref().and_then(|route| route.plugin.clone());
+        state.chain = Arc::new(state.chain.late(answers.as_deref()));
     }
 
     /// Is it a probe of a breaker, whose end must be reported?

@@ -1,22 +1,25 @@
 //! Changes of what runs: the first start, reload, restart, recovery, stop. Each is all or nothing.
 
 use std::{
-    collections::BTreeSet,
-    sync::Arc,
+    collections::{BTreeSet, HashSet},
+    sync::{Arc, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use crate::{
+    consumers::Consumers,
     host::{
         Host, HostView, Inner,
-        instance::Instance,
-        live::{Live, Slot},
-        plan::{LoadError, Plan, Planned, Program, Verdict, plan},
+        branches::Book,
+        live::{Live, Set, Slot},
+        load_error::LoadError,
+        plan::{Plan, Planned, plan},
+        program::{Catalog, Program},
         report::PluginState,
+        starting::Starting,
     },
     metadata::PluginName,
-    options::FailureMode,
-    plugin::{Context, PluginContext, Scope},
+    plugin::{Context, PluginContext},
     services::Services,
 };
 
@@ -41,9 +44,10 @@ impl Host {
     /// Every problem at once, also of a changed plugin that does not start. Nothing changes then.
     pub async fn apply(&self, program: Program) -> Result<Changed, Vec<LoadError>> {
         let mut changing = self.0.changes.lock().await;
-        let Plan { planned, warnings } = plan(&changing.catalog, &program)?;
+        let plan = plan(&changing.catalog, &program)?;
         let before = self.live();
-        let live = self.0.start_all(planned, warnings, Some(&before), None).await.map_err(|error| vec![error])?;
+        let program = Arc::new(program);
+        let live = self.0.start_all(plan, &changing.catalog, &program, Some(&before), None).await?;
         changing.program = program;
         Ok(self.0.swap(live))
     }
@@ -58,7 +62,7 @@ impl Host {
 
     /// What is configured now.
     pub async fn program(&self) -> Program {
-        self.0.changes.lock().await.program.clone()
+        Program::clone(&self.0.changes.lock().await.program)
     }
 
     /// Starts a plugin anew, and those that depend on it. Lifts a quarantine.
@@ -67,13 +71,12 @@ impl Host {
     /// If it is not configured, or does not start; the old instance goes on then.
     pub async fn restart(&self, name: &PluginName) -> Result<Changed, Vec<LoadError>> {
         let changing = self.0.changes.lock().await;
-        let known = changing.program.entries.iter().any(|entry| entry.plugin == *name);
-        if !known {
+        if !changing.program.lists(name) {
             return Err(vec![LoadError::UnknownPlugin { name: name.clone(), suggestion: None }]);
         }
-        let Plan { planned, warnings } = plan(&changing.catalog, &changing.program)?;
+        let plan = plan(&changing.catalog, &changing.program)?;
         let before = self.live();
-        let live = self.0.start_all(planned, warnings, Some(&before), Some(name)).await.map_err(|error| vec![error])?;
+        let live = self.0.start_all(plan, &changing.catalog, &changing.program, Some(&before), Some(name)).await?;
         Ok(self.0.swap(live))
     }
 
@@ -90,7 +93,13 @@ impl Host {
         if tokio::time::timeout(grace, self.0.around.tasks.wait()).await.is_err() {
             tracing::warn!("{} exchanges were not completed within the grace", self.0.around.tasks.len());
         }
-        let mut slots = self.live().slots.clone();
+        let live = self.live();
+        for instance in live.book.iter().flat_map(|book| book.started()) {
+            if let Err(reason) = instance.stop().await {
+                tracing::warn!(plugin = instance.context.name().as_str(), "shutdown failed: {reason}");
+            }
+        }
+        let mut slots = live.slots.clone();
         for slot in slots.iter_mut().rev() {
             let Some(instance) = slot.instance.take() else { continue };
             slot.since = SystemTime::now();
@@ -101,9 +110,7 @@ impl Host {
                 slot.reason = Some(reason);
             }
         }
-        if let Ok(live) = Live::freeze(slots, self.0.host_services.clone(), self.0.around.clone(), Vec::new()) {
-            self.0.live.store(Arc::new(live));
-        }
+        self.0.live.store(Arc::new(Live::stopped(slots, self.0.host_services.clone(), self.0.around.clone())));
         self.0.bounds.reaping.close();
         self.0.bounds.reaping.wait().await;
     }
@@ -117,39 +124,69 @@ impl Inner {
     /// is shut down in reverse.
     pub(crate) async fn start_all(
         self: &Arc<Self>,
-        planned: Vec<Planned>,
-        warnings: Vec<String>,
+        plan: Plan,
+        catalog: &Catalog,
+        program: &Arc<Program>,
         before: Option<&Live>,
         force: Option<&PluginName>,
-    ) -> Result<Live, LoadError> {
+    ) -> Result<Live, Vec<LoadError>> {
+        let Plan { planned, paths, warnings } = plan;
         let mut start = Starting::new(&planned, before, force, &self.host_services);
-        for one in planned {
+        let scoped = paths.iter().flat_map(|path| &path.planned).filter(|one| !one.is_of_gateway());
+        let mut seen = BTreeSet::new();
+        let all: Vec<Arc<Planned>> =
+            planned.iter().chain(scoped).filter(|one| seen.insert(one.id())).cloned().collect();
+        let mut failed = Vec::new();
+        for one in all {
             if let Err(error) = start.next(self, one).await {
-                for instance in start.fresh.iter().rev() {
-                    if let Err(reason) = instance.stop().await {
-                        tracing::warn!(plugin = instance.context.name().as_str(), "shutdown failed: {reason}");
-                    }
-                }
-                return Err(error);
+                failed.push(error);
+                break;
             }
         }
-        Live::freeze(start.slots, start.services, self.around.clone(), warnings)
+        let book = Arc::new(Book::new(Arc::downgrade(self), catalog.clone(), program.clone(), start.services.clone()));
+        if failed.is_empty() {
+            for slot in &start.slots {
+                if let Some(instance) = &slot.instance {
+                    book.know(slot.planned.id(), instance);
+                }
+            }
+            if let Some(earlier) = before.and_then(|live| live.book.as_ref()) {
+                book.take_over(earlier, |planned| start.may_stay(planned));
+            }
+            let set = Set { slots: start.slots, paths, book, program: program.clone(), warnings };
+            match Live::freeze(set, start.services, self.around.clone()).await {
+                Ok(live) => return Ok(live),
+                Err(errors) => failed = errors,
+            }
+        }
+        for instance in start.fresh.iter().rev() {
+            if let Err(reason) = instance.stop().await {
+                tracing::warn!(plugin = instance.context.name().as_str(), "shutdown failed: {reason}");
+            }
+        }
+        Err(failed)
     }
 
     /// Puts the set in place, and sees to what it leaves: quarantined plugins are tried again.
     pub(crate) fn swap(self: &Arc<Self>, live: Live) -> Changed {
         let live = Arc::new(live);
         let before = self.live.swap(live.clone());
+        let scopes = &live.program.scopes;
+        self.keep.forget_others(|plugin, scope| scopes.level(scope).entries.iter().any(|one| one.plugin == *plugin));
+        self.consumers.store(Arc::new(Consumers::new(scopes.consumers.iter().map(|one| (&one.name, &*one.matches)))));
         let mut changed = Changed::default();
+        let ran: HashSet<_> = before.slots.iter().filter_map(|s| s.instance.as_ref()).map(Arc::as_ptr).collect();
         for slot in &live.slots {
             let Some(instance) = &slot.instance else { continue };
-            let kept = before.slots.iter().filter_map(|s| s.instance.as_ref()).any(|i| Arc::ptr_eq(i, instance));
-            let list = if kept { &mut changed.kept } else { &mut changed.started };
-            list.push(slot.planned.entry.plugin.clone());
+            let list = if ran.contains(&Arc::as_ptr(instance)) { &mut changed.kept } else { &mut changed.started };
+            if !list.contains(&slot.planned.entry.plugin) {
+                list.push(slot.planned.entry.plugin.clone());
+            }
         }
         let runs = |name: &PluginName| changed.started.contains(name) || changed.kept.contains(name);
         let were = before.slots.iter().filter(|slot| slot.instance.is_some());
         changed.gone = were.map(|slot| slot.planned.entry.plugin.clone()).filter(|name| !runs(name)).collect();
+        changed.gone.dedup();
         for warning in live.warnings() {
             tracing::warn!("{warning}");
         }
@@ -186,8 +223,9 @@ impl Inner {
         if changing.stopped || !Arc::ptr_eq(&self.live.load(), set) {
             return true;
         }
-        let Ok(Plan { planned, warnings }) = plan(&changing.catalog, &changing.program) else { return false };
-        let Ok(live) = self.start_all(planned, warnings, Some(set), None).await else { return false };
+        let Ok(plan) = plan(&changing.catalog, &changing.program) else { return false };
+        let (catalog, program) = (&changing.catalog, &changing.program);
+        let Ok(live) = self.start_all(plan, catalog, program, Some(set), None).await else { return false };
         let running = |live: &Live| live.slots.iter().filter(|slot| slot.instance.is_some()).count();
         if running(&live) == running(set) {
             return false;
@@ -196,16 +234,22 @@ impl Inner {
         true
     }
 
-    fn context(self: &Arc<Self>, planned: &Planned, services: &Services) -> PluginContext {
+    pub(crate) fn context(self: &Arc<Self>, planned: &Planned, services: &Services) -> PluginContext {
         let name = planned.entry.plugin.clone();
         let file_name = name.as_str().replace('/', "_");
+        // What an instance of a more specific level provides is its own affair.
+        let services =
+            if planned.is_of_gateway() { services.clone() } else { services.fork_without(std::slice::from_ref(&name)) };
         PluginContext(Arc::new(Context {
             span: tracing::info_span!("plugin", plugin = name.as_str()),
-            scope: Scope::Gateway,
+            said: planned.said.clone(),
+            merged: planned.merged.clone(),
+            consumers: self.consumers.clone(),
+            book: self.books.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default().clone(),
             base: planned.base.clone(),
             settings: planned.entry.settings.clone(),
             data_dir: self.data_dir.join("plugins").join(file_name.trim_start_matches('@')),
-            services: services.clone(),
+            services,
             events: self.events.clone(),
             health: self.health.clone(),
             clock: self.around.clock.clone(),
@@ -221,128 +265,4 @@ impl Inner {
 
 fn recovers(slot: &Slot) -> bool {
     slot.state == PluginState::Quarantined && slot.planned.entry.options.recovery != Some(false)
-}
-
-/// A start under way.
-struct Starting<'a> {
-    before: Option<&'a Live>,
-    force: Option<&'a PluginName>,
-    services: Services,
-    slots: Vec<Slot>,
-    fresh: Vec<Arc<Instance>>,
-    anew: BTreeSet<PluginName>,
-}
-
-impl<'a> Starting<'a> {
-    fn new(
-        planned: &[Planned],
-        before: Option<&'a Live>,
-        force: Option<&'a PluginName>,
-        host_services: &Services,
-    ) -> Self {
-        let mut this = Self {
-            before,
-            force,
-            services: Services::default(),
-            slots: Vec::new(),
-            fresh: Vec::new(),
-            anew: BTreeSet::new(),
-        };
-        // Services of instances that are replaced or gone must not be found by those that start now.
-        for one in planned {
-            if this.reusable(one).is_none() {
-                this.anew.insert(one.entry.plugin.clone());
-            }
-        }
-        let mut gone: Vec<PluginName> = this.anew.iter().cloned().collect();
-        if let Some(before) = before {
-            let dropped = before.slots.iter().map(|s| &s.planned.entry.plugin);
-            gone.extend(dropped.filter(|n| !planned.iter().any(|p| p.entry.plugin == **n)).cloned());
-        }
-        this.services = before.map_or(host_services, |live| &live.services).fork_without(&gone);
-        this
-    }
-
-    /// The running instance that can be kept: same settings, and nothing it depends on is started anew.
-    fn reusable(&self, planned: &Planned) -> Option<Arc<Instance>> {
-        let name = &planned.entry.plugin;
-        let before = self.before?.slots.iter().find(|slot| slot.planned.entry.plugin == *name)?;
-        let same = before.planned.entry.settings == planned.entry.settings
-            && before.planned.base == planned.base
-            && before.planned.entry.options.breaker == planned.entry.options.breaker
-            && before.planned.entry.options.hook_priorities == planned.entry.options.hook_priorities;
-        let mut needs = planned.depends_on.iter().chain(&planned.metadata.optional_depends_on);
-        let stands = planned.verdict == Verdict::Start
-            && self.force != Some(name)
-            && !needs.any(|dependency| self.anew.contains(dependency));
-        before.instance.clone().filter(|_| same && stands)
-    }
-
-    async fn next(&mut self, inner: &Arc<Inner>, planned: Planned) -> Result<(), LoadError> {
-        match planned.verdict.clone() {
-            Verdict::Disabled(reason) => self.put(planned, PluginState::Disabled, Some(reason), None),
-            Verdict::Unfit(reason) => return self.failed(planned, reason),
-            Verdict::Start => {
-                let runs = |name: &PluginName| {
-                    self.slots.iter().any(|slot| slot.instance.is_some() && slot.planned.entry.plugin == *name)
-                };
-                if let Some(missing) = planned.depends_on.iter().find(|name| !runs(name)) {
-                    let reason = format!("it waits for `{missing}`");
-                    if planned.failure_mode == FailureMode::Abort {
-                        return Err(LoadError::Startup { plugin: planned.entry.plugin, reason });
-                    }
-                    self.put(planned, PluginState::Waiting, Some(reason), None);
-                } else if let Some(instance) = self.reusable(&planned) {
-                    self.put(planned, PluginState::Active, None, Some(instance));
-                } else {
-                    return self.start(inner, planned).await;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn start(&mut self, inner: &Arc<Inner>, planned: Planned) -> Result<(), LoadError> {
-        let context = inner.context(&planned, &self.services);
-        match Instance::start(&planned, context, &inner.bounds).await {
-            Ok(instance) => {
-                let instance = Arc::new(instance);
-                self.fresh.push(instance.clone());
-                tracing::debug!(plugin = planned.entry.plugin.as_str(), "started");
-                self.put(planned, PluginState::Active, None, Some(instance));
-                Ok(())
-            }
-            Err(reason) => self.failed(planned, reason),
-        }
-    }
-
-    fn failed(&mut self, planned: Planned, reason: String) -> Result<(), LoadError> {
-        let name = planned.entry.plugin.clone();
-        // A change that breaks what ran, or what is new, is no change; what was broken before may stay so.
-        let was_broken = self.before.is_some_and(|live| {
-            live.slots.iter().any(|slot| slot.planned.entry == planned.entry && slot.instance.is_none())
-        });
-        if planned.failure_mode == FailureMode::Abort || (self.before.is_some() && !was_broken) {
-            return Err(LoadError::Startup { plugin: name, reason });
-        }
-        let quarantined = planned.failure_mode == FailureMode::Quarantine;
-        let (state, what) =
-            if quarantined { (PluginState::Quarantined, "quarantined") } else { (PluginState::Failed, "left out") };
-        tracing::error!(plugin = name.as_str(), "{what}: {reason}");
-        self.put(planned, state, Some(reason), None);
-        Ok(())
-    }
-
-    fn put(&mut self, planned: Planned, state: PluginState, reason: Option<String>, instance: Option<Arc<Instance>>) {
-        let before = self.before.and_then(|live| {
-            let same = |slot: &&Slot| slot.planned.entry.plugin == planned.entry.plugin && slot.state == state;
-            live.slots.iter().find(same).filter(|slot| slot.reason == reason)
-        });
-        let kept = before.filter(|slot| match (&slot.instance, &instance) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (a, b) => a.is_none() && b.is_none(),
-        });
-        let since = kept.map_or_else(SystemTime::now, |slot| slot.since);
-        self.slots.push(Slot { planned, state, reason, since, instance });
-    }
 }

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     breaker::Breaker,
-    chain::{Link, Member},
+    chain::{Kept, Link, Member, OrderKey},
     exec::watch::panic_text,
     hooks::HookSet,
     host::plan::Planned,
@@ -27,6 +27,8 @@ use crate::{
 /// A running instance.
 pub(crate) struct Instance {
     pub(crate) plugin: Arc<dyn Plugin>,
+    /// As it was planned when it was started.
+    pub(crate) planned: Arc<Planned>,
     pub(crate) context: PluginContext,
     pub(crate) offers: Offers,
     pub(crate) member: Arc<Member>,
@@ -47,7 +49,7 @@ pub(crate) struct Bounds {
 
 impl Instance {
     /// Starts one. What a failed startup left behind is stopped again.
-    pub(crate) async fn start(planned: &Planned, context: PluginContext, bounds: &Bounds) -> Result<Self, String> {
+    pub(crate) async fn start(planned: &Arc<Planned>, context: PluginContext, bounds: &Bounds) -> Result<Self, String> {
         let mut startup = Startup {
             context: context.clone(),
             offers: Offers::default(),
@@ -65,9 +67,11 @@ impl Instance {
         problems.extend(unknown_sets(&planned.entry.options, &offers));
         let result = result.and_then(|()| if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) });
         let breaker = Breaker::new(planned.entry.options.breaker.unwrap_or_default(), context.clock().clone());
-        let member = Member::new(planned.entry.plugin.clone(), planned.metadata.capabilities.clone(), breaker);
+        let member = Member::new(planned.entry.plugin.clone(), planned.metadata.capabilities.clone(), breaker)
+            .measured_in(context.0.book.clone());
         let instance = Self {
             plugin: planned.plugin.clone(),
+            planned: planned.clone(),
             context,
             offers,
             member: Arc::new(member),
@@ -104,6 +108,16 @@ impl Instance {
                 link
             })
             .collect()
+    }
+
+    /// The keys of its hook sets of any kind that stand in a chain.
+    pub(crate) fn keys<K: Kind>(&self, planned: &Planned) -> Vec<OrderKey> {
+        self.links::<K>(planned).iter().map(|link| link.key).collect()
+    }
+
+    /// For a chain to keep.
+    pub(crate) fn kept(self: &Arc<Self>) -> Kept {
+        Kept { member: self.member.clone(), _instance: self.clone() }
     }
 
     /// Shuts it down now, whoever still uses it. The second time does nothing.

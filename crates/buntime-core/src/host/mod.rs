@@ -1,14 +1,23 @@
 //! The host: loads plugins, starts them in dependency order, keeps them running, swaps them on change, stops them in
 //! reverse.
 
+pub mod branches;
 pub(crate) mod change;
+pub mod explain;
 pub(crate) mod instance;
+pub(crate) mod keep;
+pub(crate) mod level;
 pub mod live;
+pub mod load_error;
 pub(crate) mod order;
 pub mod plan;
+pub mod program;
+pub(crate) mod reach;
 pub mod report;
+pub(crate) mod starting;
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
@@ -22,18 +31,23 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     chain::Surroundings,
     clock::Clock,
+    consumers::Consumers,
     events::Events,
     health::HealthChecks,
     host::{
         instance::Bounds,
+        keep::Keep,
         live::Live,
-        plan::{Catalog, Entry, LoadError, Plan, Policy, Program, plan},
+        load_error::LoadError,
+        plan::plan,
+        program::{Catalog, Entry, Policy, Program},
         report::{PluginReport, PluginState},
     },
     layer::ChainLayer,
     metadata::PluginName,
-    plugin::{Access, Keep, Plugin},
+    plugin::{Access, Plugin},
     services::Services,
+    stats::HookBook,
 };
 
 /// Builds a [`Host`].
@@ -143,18 +157,19 @@ impl HostBuilder {
             home: Some(home),
             clock: self.clock,
             unmeasured: self.unmeasured,
-            keep: None,
         };
-        let Plan { planned, warnings } = plan(&self.catalog, &self.program)?;
-        let empty = Live::freeze(Vec::new(), self.services.clone(), around.clone(), Vec::new());
+        let plan = plan(&self.catalog, &self.program)?;
+        let (catalog, program) = (self.catalog, Arc::new(self.program));
         let inner = Arc::new(Inner {
-            live: ArcSwap::from_pointee(empty.map_err(|error| vec![error])?),
-            changes: Mutex::new(Changing { catalog: self.catalog, program: self.program, stopped: false }),
+            live: ArcSwap::from_pointee(Live::stopped(Vec::new(), self.services.clone(), around.clone())),
+            changes: Mutex::new(Changing { catalog: catalog.clone(), program: program.clone(), stopped: false }),
             data_dir: self.data_dir,
             host_services: self.services,
             events: Events::default(),
             health: HealthChecks::default(),
             keep: Keep::default(),
+            books: std::sync::Mutex::default(),
+            consumers: Arc::default(),
             recovery: self.recovery,
             draining: CancellationToken::new(),
             ended: CancellationToken::new(),
@@ -162,7 +177,7 @@ impl HostBuilder {
             around,
         });
         let host = Host(inner);
-        let live = host.0.start_all(planned, warnings, None, None).await.map_err(|error| vec![error])?;
+        let live = host.0.start_all(plan, &catalog, &program, None, None).await?;
         host.0.swap(live);
         Ok(host)
     }
@@ -180,6 +195,9 @@ pub(crate) struct Inner {
     pub(crate) events: Events,
     pub(crate) health: HealthChecks,
     pub(crate) keep: Keep,
+    /// The measurements of each plugin.
+    pub(crate) books: std::sync::Mutex<BTreeMap<PluginName, Arc<HookBook>>>,
+    pub(crate) consumers: Arc<ArcSwap<Consumers>>,
     pub(crate) recovery: Duration,
     pub(crate) draining: CancellationToken,
     pub(crate) ended: CancellationToken,
@@ -190,7 +208,7 @@ pub(crate) struct Inner {
 /// One change at a time.
 pub(crate) struct Changing {
     pub(crate) catalog: Catalog,
-    pub(crate) program: Program,
+    pub(crate) program: Arc<Program>,
     pub(crate) stopped: bool,
 }
 
@@ -290,7 +308,8 @@ impl HostView {
     pub fn missing(&self) -> Vec<PluginName> {
         let running = [PluginState::Active, PluginState::Degraded];
         let Some(live) = self.live() else { return Vec::new() };
-        let abort = live.slots.iter().filter(|slot| slot.planned.failure_mode == crate::options::FailureMode::Abort);
+        let gateway = live.slots.iter().filter(|slot| slot.planned.is_of_gateway());
+        let abort = gateway.filter(|slot| slot.planned.failure_mode == crate::options::FailureMode::Abort);
         abort.filter(|slot| !running.contains(&slot.state)).map(|slot| slot.planned.entry.plugin.clone()).collect()
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, BinaryHeap, HashMap},
+    sync::Arc,
 };
 
 use crate::{host::plan::Planned, metadata::PluginName};
@@ -11,7 +12,7 @@ use crate::{host::plan::Planned, metadata::PluginName};
 ///
 /// # Errors
 /// The plugins that depend on each other in a circle, in the order of their names.
-pub(crate) fn startup_order(planned: &[Planned]) -> Result<Vec<usize>, Vec<PluginName>> {
+pub(crate) fn startup_order(planned: &[Arc<Planned>]) -> Result<Vec<usize>, Vec<PluginName>> {
     let index: HashMap<&PluginName, usize> = planned.iter().enumerate().map(|(i, p)| (&p.entry.plugin, i)).collect();
     let needs: Vec<BTreeSet<usize>> = planned
         .iter()

@@ -3,235 +3,23 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     sync::Arc,
 };
 
-use serde_json::Value;
-
 use crate::{
     chain::OrderKey,
-    host::order,
+    host::{
+        level::{Resolved, resolve},
+        load_error::LoadError,
+        order,
+        program::{Catalog, Entry, Policy, Program, Registration},
+    },
+    merge::Merged,
     metadata::{API_VERSION, ApiVersion, Capability, Metadata, PluginName},
-    options::{EntryOptions, FailureMode, Placement},
+    options::{FailureMode, Placement},
     plugin::Plugin,
-    settings::{SettingsProblem, SettingsSpec},
+    scope::{Level, Scope},
 };
-
-/// A plugin that the program knows.
-#[derive(Clone)]
-pub struct Registration {
-    /// The plugin.
-    pub plugin: Arc<dyn Plugin>,
-    /// Is it in the runner's own list?
-    pub builtin: bool,
-}
-
-impl fmt::Debug for Registration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration").field("builtin", &self.builtin).finish_non_exhaustive()
-    }
-}
-
-/// The plugins that the program knows. Names are unique.
-#[derive(Clone, Default)]
-pub struct Catalog(BTreeMap<PluginName, (Registration, Metadata)>);
-
-impl Catalog {
-    /// None.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a plugin that is not in the runner's own list.
-    ///
-    /// # Errors
-    /// If one of that name is known already.
-    pub fn add(&mut self, plugin: impl Plugin) -> Result<(), LoadError> {
-        self.insert(Registration { plugin: Arc::new(plugin), builtin: false })
-    }
-
-    /// Adds a plugin compiled into the runner.
-    ///
-    /// # Errors
-    /// If one of that name is known already.
-    pub fn add_builtin(&mut self, plugin: impl Plugin) -> Result<(), LoadError> {
-        self.insert(Registration { plugin: Arc::new(plugin), builtin: true })
-    }
-
-    fn insert(&mut self, registration: Registration) -> Result<(), LoadError> {
-        let metadata = registration.plugin.metadata();
-        let name = metadata.name.clone();
-        if self.0.contains_key(&name) {
-            return Err(LoadError::DuplicatePlugin(name));
-        }
-        self.0.insert(name, (registration, metadata));
-        Ok(())
-    }
-
-    /// The plugins of that name.
-    pub fn get(&self, name: &PluginName) -> Option<(&Registration, &Metadata)> {
-        self.0.get(name).map(|(registration, metadata)| (registration, metadata))
-    }
-
-    /// All names.
-    pub fn names(&self) -> impl Iterator<Item = &PluginName> {
-        self.0.keys()
-    }
-
-    /// What a plugin's settings must be.
-    pub fn settings(&self, name: &PluginName) -> Option<SettingsSpec> {
-        self.0.get(name).map(|(registration, _)| registration.plugin.settings())
-    }
-
-    fn nearest(&self, name: &PluginName) -> Option<PluginName> {
-        let near = |known: &&PluginName| strsim::jaro_winkler(known.as_str(), name.as_str()) > 0.8;
-        self.0
-            .keys()
-            .filter(near)
-            .max_by(|a, b| {
-                let score = |n: &PluginName| strsim::jaro_winkler(n.as_str(), name.as_str());
-                score(a).total_cmp(&score(b))
-            })
-            .cloned()
-    }
-}
-
-impl fmt::Debug for Catalog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-/// A configured plugin.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// Which.
-    pub plugin: PluginName,
-    /// The keys any plugin takes.
-    pub options: EntryOptions,
-    /// Its own settings.
-    pub settings: Value,
-}
-
-impl Entry {
-    /// An entry with these settings and no further options.
-    pub fn new(plugin: &str, settings: Value) -> Self {
-        Self { plugin: PluginName::new(plugin), options: EntryOptions::default(), settings }
-    }
-
-    /// The same with these options.
-    #[must_use]
-    pub fn with_options(mut self, options: EntryOptions) -> Self {
-        self.options = options;
-        self
-    }
-}
-
-/// What may load, and what must.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Policy {
-    /// Only these load; `None` means all, empty means none.
-    pub allowlist: Option<BTreeSet<PluginName>>,
-    /// Only plugins with no other capabilities load; same rule.
-    pub allowed_capabilities: Option<BTreeSet<Capability>>,
-    /// These must be loaded and started.
-    pub required: Vec<PluginName>,
-    /// For plugins that say nothing themselves.
-    pub failure_mode: FailureMode,
-}
-
-/// What is configured.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Program {
-    /// In the order of the configuration.
-    pub entries: Vec<Entry>,
-    /// What may load, and what must.
-    pub policy: Policy,
-}
-
-/// Why nothing is started. Names every plugin involved, and nothing else.
-#[derive(Debug, thiserror::Error, PartialEq)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// Two plugins of one name, known or configured.
-    #[error("there are two plugins named `{0}`; remove one")]
-    DuplicatePlugin(PluginName),
-    /// Configured, and not known.
-    #[error("there is no plugin `{name}`{}", suggestion.as_ref().map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
-    UnknownPlugin {
-        /// As configured.
-        name: PluginName,
-        /// The nearest that is known.
-        suggestion: Option<PluginName>,
-    },
-    /// A dependency that is not configured.
-    #[error("`{plugin}` depends on `{dependency}`, which is not configured; add it to `plugins`")]
-    MissingDependency {
-        /// Who needs it.
-        plugin: PluginName,
-        /// What is needed.
-        dependency: PluginName,
-    },
-    /// A plugin that depends on itself.
-    #[error("`{0}` depends on itself")]
-    SelfDependency(PluginName),
-    /// Plugins that depend on each other.
-    #[error("these plugins depend on each other in a circle: {}", join(.0))]
-    Cycle(Vec<PluginName>),
-    /// A required plugin that will not be started.
-    #[error("the required plugin `{name}` is not started: {reason}")]
-    Required {
-        /// Which.
-        name: PluginName,
-        /// Why not.
-        reason: String,
-    },
-    /// Settings it does not take.
-    #[error("the settings of `{plugin}` are not valid: {problem}")]
-    Settings {
-        /// Which.
-        plugin: PluginName,
-        /// What is wrong.
-        problem: SettingsProblem,
-    },
-    /// A base that is none.
-    #[error("`{base}` of `{plugin}` is not a base: write letters, digits, `-`, `_` and `.`")]
-    InvalidBase {
-        /// Which.
-        plugin: PluginName,
-        /// As configured.
-        base: String,
-    },
-    /// Two plugins on one base.
-    #[error("`{first}` and `{second}` are both mounted at {base}; give one of them another `base`")]
-    SameBase {
-        /// The first.
-        first: PluginName,
-        /// The second.
-        second: PluginName,
-        /// The base.
-        base: String,
-    },
-    /// A built-in plugin with a placement.
-    #[error("`{0}` is built in and keeps its place; remove `placement` and use `priority` or `order`")]
-    BuiltinPlacement(PluginName),
-    /// A plugin that failed with failure mode `abort`.
-    #[error("`{plugin}` failed to start: {reason}")]
-    Startup {
-        /// Which.
-        plugin: PluginName,
-        /// What it said.
-        reason: String,
-    },
-    /// Too many hook sets in one chain.
-    #[error("{0}")]
-    Chain(String),
-}
-
-fn join(names: &[PluginName]) -> String {
-    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
-}
 
 /// What will become of an entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -243,9 +31,14 @@ pub(crate) enum Verdict {
 }
 
 /// One entry, ready to be started.
-#[derive(Clone)]
 pub(crate) struct Planned {
     pub(crate) entry: Entry,
+    /// The levels that list it, from general to specific.
+    pub(crate) said: Vec<Scope>,
+    /// Which of them said which setting; `None` when there is but one.
+    pub(crate) merged: Option<Merged>,
+    /// Which of them said which option, where there are several.
+    pub(crate) options: BTreeMap<String, usize>,
     pub(crate) plugin: Arc<dyn Plugin>,
     pub(crate) metadata: Metadata,
     pub(crate) builtin: bool,
@@ -257,9 +50,45 @@ pub(crate) struct Planned {
     pub(crate) verdict: Verdict,
 }
 
-/// The entries in startup order, and what is worth a warning.
+impl Planned {
+    /// What its instance is known by: equal ones are one instance, whatever path they are on.
+    pub(crate) fn id(&self) -> InstanceId {
+        (self.entry.plugin.clone(), self.said.clone())
+    }
+
+    /// Is it the gateway's own, as no other level changes it?
+    pub(crate) fn is_of_gateway(&self) -> bool {
+        self.said == [Scope::Gateway]
+    }
+
+    /// Would a running instance that was planned like `before` be the same?
+    pub(crate) fn runs_like(&self, before: &Self) -> bool {
+        let (mine, theirs) = (&self.entry.options, &before.entry.options);
+        self.id() == before.id()
+            && self.entry.settings == before.entry.settings
+            && self.merged == before.merged
+            && self.base == before.base
+            && mine.breaker == theirs.breaker
+            && mine.hook_priorities == theirs.hook_priorities
+    }
+}
+
+/// A plugin, and the levels that configured it.
+pub(crate) type InstanceId = (PluginName, Vec<Scope>);
+
+/// What is on a path that is known by the request alone, in startup order. Those that no level below the gateway
+/// changes are the gateway's.
+pub(crate) struct PathPlan {
+    /// The service or route.
+    pub(crate) scope: Scope,
+    pub(crate) planned: Vec<Arc<Planned>>,
+}
+
+/// The gateway's entries in startup order, the paths of services and routes that list anything, and what is worth a
+/// warning.
 pub(crate) struct Plan {
-    pub(crate) planned: Vec<Planned>,
+    pub(crate) planned: Vec<Arc<Planned>>,
+    pub(crate) paths: Vec<PathPlan>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -274,92 +103,236 @@ pub fn normalize_base(base: &str) -> Option<String> {
 
 /// Everything that is wrong, or the plan.
 pub(crate) fn plan(catalog: &Catalog, program: &Program) -> Result<Plan, Vec<LoadError>> {
-    let mut errors = Vec::new();
-    let mut warnings = Vec::new();
-    let mut planned: Vec<Planned> = Vec::new();
+    let mut planner = Planner::new(catalog, program);
     let mut seen = BTreeSet::new();
-    for (position, entry) in program.entries.iter().enumerate() {
-        if !seen.insert(entry.plugin.clone()) {
-            errors.push(LoadError::DuplicatePlugin(entry.plugin.clone()));
-            continue;
+    for entry in program.entries.iter().filter(|entry| !seen.insert(entry.plugin.clone())) {
+        planner.errors.push(LoadError::DuplicatePlugin(entry.plugin.clone()));
+    }
+    let gateway = planner.path(&[]);
+    check_required(catalog, program, &gateway, &mut planner.errors);
+    check_bases(&gateway, &mut planner.errors);
+    check_dependencies(&gateway, &mut planner.errors);
+    let planned = planner.ordered(gateway);
+    let scopes = &program.scopes;
+    let mut paths = Vec::new();
+    for scope in scopes.of_requests() {
+        let path = planner.path(&scopes.way_to(&scope));
+        check_dependencies(&path, &mut planner.errors);
+        paths.push(PathPlan { planned: planner.ordered(path), scope });
+    }
+    planner.check_consumers();
+    let Planner { mut errors, warnings, .. } = planner;
+    if errors.is_empty() {
+        return Ok(Plan { planned, paths, warnings });
+    }
+    dedup(&mut errors);
+    Err(errors)
+}
+
+/// What a path has once it is known who calls, in startup order.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn plan_path(
+    catalog: &Catalog,
+    program: &Program,
+    scopes: &[Scope],
+) -> Result<Vec<Arc<Planned>>, Vec<LoadError>> {
+    let mut planner = Planner::new(catalog, program);
+    let path = planner.path(scopes);
+    check_dependencies(&path, &mut planner.errors);
+    let path = planner.ordered(path);
+    if planner.errors.is_empty() { Ok(path) } else { Err(planner.errors) }
+}
+
+/// Settings of consumers are checked merged with those of every service and route that lists the same plugin, up to
+/// this many together; what is beyond is checked when it is first used.
+const MOST_CHECKED: usize = 20_000;
+
+/// Plans paths; what several have in common is planned once.
+struct Planner<'p> {
+    catalog: &'p Catalog,
+    program: &'p Program,
+    known: BTreeMap<InstanceId, Arc<Planned>>,
+    errors: Vec<LoadError>,
+    warnings: Vec<String>,
+}
+
+impl<'p> Planner<'p> {
+    fn new(catalog: &'p Catalog, program: &'p Program) -> Self {
+        Self { catalog, program, known: BTreeMap::new(), errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// What the gateway and these levels below it list, in the order of the configuration.
+    fn path(&mut self, scopes: &[Scope]) -> Vec<Arc<Planned>> {
+        let own = Level { scope: Scope::Gateway, entries: &self.program.entries, position: 0 };
+        let below = scopes.iter().map(|scope| self.program.scopes.level(scope));
+        let levels: Vec<Level<'_>> = std::iter::once(own).chain(below).collect();
+        resolve(&levels).into_iter().filter_map(|resolved| self.planned(resolved)).collect()
+    }
+
+    fn planned(&mut self, resolved: Resolved) -> Option<Arc<Planned>> {
+        let id = (resolved.entry.plugin.clone(), resolved.said.clone());
+        if let Some(known) = self.known.get(&id) {
+            return Some(known.clone());
         }
-        match catalog.get(&entry.plugin) {
-            None => errors.push(LoadError::UnknownPlugin {
-                name: entry.plugin.clone(),
-                suggestion: catalog.nearest(&entry.plugin),
-            }),
-            Some((registration, metadata)) => {
-                planned.push(plan_entry(registration, metadata, entry, position, program, &mut errors, &mut warnings));
+        let Some((registration, metadata)) = self.catalog.get(&resolved.entry.plugin) else {
+            let (name, suggestion) = (resolved.entry.plugin.clone(), self.catalog.nearest(&resolved.entry.plugin));
+            self.errors.push(match resolved.said.last() {
+                Some(Scope::Gateway) | None => LoadError::UnknownPlugin { name, suggestion },
+                Some(scope) => {
+                    let reason = LoadError::UnknownPlugin { name: name.clone(), suggestion }.to_string();
+                    LoadError::Scoped { scope: scope.clone(), plugin: name, reason }
+                }
+            });
+            return None;
+        };
+        let planned = Arc::new(self.plan(registration, metadata, resolved));
+        self.known.insert(id, planned.clone());
+        Some(planned)
+    }
+
+    fn plan(&mut self, registration: &Registration, metadata: &Metadata, resolved: Resolved) -> Planned {
+        let Resolved { entry, said, merged, options: options_said, position } = resolved;
+        let (name, options) = (&entry.plugin, &entry.options);
+        let scoped = said.last().filter(|scope| **scope != Scope::Gateway).cloned();
+        let verdict = verdict(metadata, &entry, &self.program.policy);
+        if let Verdict::Disabled(reason) = &verdict
+            && options.enabled != Some(false)
+            && scoped.is_none()
+        {
+            self.warnings.push(format!("`{name}` is left out: {reason}"));
+        }
+        if let Some(scope) = &scoped {
+            self.check_scoped(metadata, name, scope, &said);
+        }
+        if verdict == Verdict::Start {
+            let problems = registration.plugin.settings().check(&entry.settings);
+            self.errors.extend(problems.into_iter().map(|problem| {
+                let level = merged.as_ref().map_or(0, |merged| merged.level(&problem.pointer));
+                let plugin = name.clone();
+                match said.get(level).filter(|scope| **scope != Scope::Gateway).or(scoped.as_ref()) {
+                    Some(scope) => {
+                        LoadError::ScopedSettings { scope: scope.clone(), plugin, problem: Box::new(problem) }
+                    }
+                    None => LoadError::Settings { plugin, problem },
+                }
+            }));
+        }
+        let asked = options.base.as_deref().or(metadata.base.as_deref()).unwrap_or(name.bare());
+        let base = normalize_base(asked).unwrap_or_else(|| {
+            self.errors.push(LoadError::InvalidBase { plugin: name.clone(), base: asked.to_owned() });
+            format!("/p/{}", name.bare())
+        });
+        if registration.builtin && options.placement.is_some_and(|p| p != Placement::Builtin) {
+            self.errors.push(LoadError::BuiltinPlacement(name.clone()));
+        }
+        let default_placement = if registration.builtin { Placement::Builtin } else { Placement::PostBuiltin };
+        let failure_mode = if self.program.policy.required.contains(name) {
+            FailureMode::Abort
+        } else {
+            options.failure_mode.or(metadata.failure_mode).unwrap_or(self.program.policy.failure_mode)
+        };
+        Planned {
+            plugin: registration.plugin.clone(),
+            metadata: metadata.clone(),
+            builtin: registration.builtin,
+            base,
+            key: OrderKey {
+                placement: options.placement.or(metadata.placement).unwrap_or(default_placement),
+                priority: options.priority.map_or(metadata.priority, |p| p.0),
+                order: options.order.unwrap_or(0),
+                position,
+            },
+            depends_on: metadata.depends_on.iter().chain(&options.depends_on).cloned().collect(),
+            failure_mode,
+            verdict,
+            entry,
+            said,
+            merged,
+            options: options_said,
+        }
+    }
+
+    /// What an entry below the gateway may not say.
+    fn check_scoped(&mut self, metadata: &Metadata, name: &PluginName, scope: &Scope, said: &[Scope]) {
+        let level = self.program.scopes.level(scope);
+        let Some(own) = level.entries.iter().find(|entry| entry.plugin == *name) else { return };
+        let mut refuse = |reason: &str| {
+            let reason = reason.to_owned();
+            self.errors.push(LoadError::Scoped { scope: scope.clone(), plugin: name.clone(), reason });
+        };
+        if own.options.base.is_some() {
+            refuse("a base can only be chosen in the gateway's own `plugins`");
+        }
+        let silent = own.settings.as_object().is_none_or(serde_json::Map::is_empty);
+        let only_switched = silent && own.options.said().iter().all(|key| key == "enabled");
+        let lists_it = said.first() == Some(&Scope::Gateway) || own.options.enabled == Some(false);
+        if metadata.gateway_only && !(only_switched && lists_it) {
+            refuse(
+                "there is one instance of it for all that comes in; configure it in the gateway's own `plugins`, and \
+                 here say no more than `enabled`",
+            );
+        }
+        if scope.is_of_consumers() && metadata.has(Capability::AuthProvider) {
+            refuse(
+                "it says who calls, so it cannot be configured by who calls; list it for the gateway, a service or a route",
+            );
+        }
+    }
+
+    /// What consumers and their groups say, merged with every path that lists the same plugins.
+    fn check_consumers(&mut self) {
+        let scopes = &self.program.scopes;
+        let mut combinations: BTreeSet<Vec<Scope>> = scopes.of_consumers().map(|scope| vec![scope]).collect();
+        combinations.extend(scopes.consumers.iter().map(|consumer| scopes.of_consumer(consumer)));
+        combinations.remove(&Vec::new());
+        let lists = |scope: &Scope| -> Vec<&PluginName> {
+            scopes.level(scope).entries.iter().map(|entry| &entry.plugin).collect()
+        };
+        let mut ways: Vec<(Vec<Scope>, BTreeSet<&PluginName>)> = vec![(Vec::new(), BTreeSet::new())];
+        for scope in scopes.of_requests() {
+            let way = scopes.way_to(&scope);
+            let listed = way.iter().flat_map(lists).collect();
+            ways.push((way, listed));
+        }
+        let mut left = MOST_CHECKED;
+        for combination in &combinations {
+            let listed: BTreeSet<&PluginName> = combination.iter().flat_map(lists).collect();
+            for (way, _) in ways.iter().filter(|(way, on_way)| way.is_empty() || !on_way.is_disjoint(&listed)) {
+                if left == 0 {
+                    return;
+                }
+                left -= 1;
+                let path: Vec<Scope> = way.iter().chain(combination).cloned().collect();
+                let path = self.path(&path);
+                check_dependencies(&path, &mut self.errors);
             }
         }
     }
-    check_required(catalog, program, &planned, &mut errors);
-    check_bases(&planned, &mut errors);
-    link(&mut planned, &mut errors);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    match order::startup_order(&planned) {
-        Ok(order) => {
-            let mut slots: Vec<Option<Planned>> = planned.into_iter().map(Some).collect();
-            let planned = order.into_iter().filter_map(|index| slots[index].take()).collect();
-            Ok(Plan { planned, warnings })
+
+    /// In startup order; as they are when they depend on each other in a circle, which is an error.
+    fn ordered(&mut self, planned: Vec<Arc<Planned>>) -> Vec<Arc<Planned>> {
+        match order::startup_order(&planned) {
+            Ok(order) => order.into_iter().map(|index| planned[index].clone()).collect(),
+            Err(cycle) => {
+                // A circle of one is told as what it is already.
+                self.errors.extend(Some(LoadError::Cycle(cycle)).filter(|error| !error.is_of_one()));
+                planned
+            }
         }
-        Err(cycle) => Err(vec![LoadError::Cycle(cycle)]),
     }
 }
 
-fn plan_entry(
-    registration: &Registration,
-    metadata: &Metadata,
-    entry: &Entry,
-    position: usize,
-    program: &Program,
-    errors: &mut Vec<LoadError>,
-    warnings: &mut Vec<String>,
-) -> Planned {
-    let name = &entry.plugin;
-    let options = &entry.options;
-    let verdict = verdict(metadata, entry, &program.policy);
-    if let Verdict::Disabled(reason) = &verdict
-        && options.enabled != Some(false)
-    {
-        warnings.push(format!("`{name}` is left out: {reason}"));
+/// Several paths may have the same mistake.
+fn dedup(errors: &mut Vec<LoadError>) {
+    let mut kept: Vec<LoadError> = Vec::new();
+    for error in errors.drain(..) {
+        if !kept.contains(&error) {
+            kept.push(error);
+        }
     }
-    if verdict == Verdict::Start {
-        let problems = registration.plugin.settings().check(&entry.settings);
-        errors.extend(problems.into_iter().map(|problem| LoadError::Settings { plugin: name.clone(), problem }));
-    }
-    let asked = options.base.as_deref().or(metadata.base.as_deref()).unwrap_or(name.bare());
-    let base = normalize_base(asked).unwrap_or_else(|| {
-        errors.push(LoadError::InvalidBase { plugin: name.clone(), base: asked.to_owned() });
-        format!("/p/{}", name.bare())
-    });
-    if registration.builtin && options.placement.is_some_and(|p| p != Placement::Builtin) {
-        errors.push(LoadError::BuiltinPlacement(name.clone()));
-    }
-    let default_placement = if registration.builtin { Placement::Builtin } else { Placement::PostBuiltin };
-    let required = program.policy.required.contains(name);
-    Planned {
-        entry: entry.clone(),
-        plugin: registration.plugin.clone(),
-        metadata: metadata.clone(),
-        builtin: registration.builtin,
-        base,
-        key: OrderKey {
-            placement: options.placement.or(metadata.placement).unwrap_or(default_placement),
-            priority: options.priority.map_or(metadata.priority, |p| p.0),
-            order: options.order.unwrap_or(0),
-            position,
-        },
-        depends_on: metadata.depends_on.iter().chain(&options.depends_on).cloned().collect(),
-        failure_mode: if required {
-            FailureMode::Abort
-        } else {
-            options.failure_mode.or(metadata.failure_mode).unwrap_or(program.policy.failure_mode)
-        },
-        verdict,
-    }
+    *errors = kept;
 }
 
 /// Before any code of the plugin but its metadata runs.
@@ -388,11 +361,11 @@ fn verdict(metadata: &Metadata, entry: &Entry, policy: &Policy) -> Verdict {
     }
 }
 
-fn check_required(catalog: &Catalog, program: &Program, planned: &[Planned], errors: &mut Vec<LoadError>) {
+fn check_required(catalog: &Catalog, program: &Program, planned: &[Arc<Planned>], errors: &mut Vec<LoadError>) {
     for name in &program.policy.required {
-        let reason = match planned.iter().find(|p| p.entry.plugin == *name) {
-            Some(Planned { verdict: Verdict::Start, .. }) => continue,
-            Some(Planned { verdict: Verdict::Disabled(reason) | Verdict::Unfit(reason), .. }) => reason.clone(),
+        let reason = match planned.iter().find(|p| p.entry.plugin == *name).map(|p| &p.verdict) {
+            Some(Verdict::Start) => continue,
+            Some(Verdict::Disabled(reason) | Verdict::Unfit(reason)) => reason.clone(),
             None if catalog.get(name).is_none() => match catalog.nearest(name) {
                 Some(near) => format!("there is no such plugin; did you mean `{near}`?"),
                 None => "there is no such plugin".to_owned(),
@@ -403,7 +376,7 @@ fn check_required(catalog: &Catalog, program: &Program, planned: &[Planned], err
     }
 }
 
-fn check_bases(planned: &[Planned], errors: &mut Vec<LoadError>) {
+fn check_bases(planned: &[Arc<Planned>], errors: &mut Vec<LoadError>) {
     let mut bases: BTreeMap<&str, &PluginName> = BTreeMap::new();
     for one in planned.iter().filter(|p| p.verdict == Verdict::Start) {
         if let Some(first) = bases.insert(&one.base, &one.entry.plugin) {
@@ -416,13 +389,13 @@ fn check_bases(planned: &[Planned], errors: &mut Vec<LoadError>) {
     }
 }
 
-/// Checks dependencies, and adds the optional ones that are configured.
-fn link(planned: &mut [Planned], errors: &mut Vec<LoadError>) {
-    let configured: BTreeSet<PluginName> = planned.iter().map(|p| p.entry.plugin.clone()).collect();
-    for one in planned.iter_mut().filter(|p| p.verdict == Verdict::Start) {
-        let name = one.entry.plugin.clone();
+/// Every dependency must be among those that are configured.
+fn check_dependencies(planned: &[Arc<Planned>], errors: &mut Vec<LoadError>) {
+    let configured: BTreeSet<&PluginName> = planned.iter().map(|p| &p.entry.plugin).collect();
+    for one in planned.iter().filter(|p| p.verdict == Verdict::Start) {
+        let name = &one.entry.plugin;
         for dependency in &one.depends_on {
-            if *dependency == name {
+            if dependency == name {
                 errors.push(LoadError::SelfDependency(name.clone()));
             } else if !configured.contains(dependency) {
                 errors.push(LoadError::MissingDependency { plugin: name.clone(), dependency: dependency.clone() });

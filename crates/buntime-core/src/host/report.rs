@@ -5,12 +5,16 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 
 use crate::{
+    Http,
     breaker::BreakerState,
     chain::LastError,
     hooks::{Stage, Stages},
+    host::{instance::Instance, live::Slot},
+    kind::Kind,
     metadata::{Capability, PluginName},
     options::{Mode, Placement},
-    plugin::{Menu, Scope},
+    plugin::Menu,
+    scope::Scope,
     stats::{Outcome, StageReading},
 };
 
@@ -182,4 +186,63 @@ pub struct PluginReport {
     pub last_error: Option<LastError>,
     /// What was measured of its hooks.
     pub stats: StatsReport,
+}
+
+/// What is told of a plugin: of its first slot, which is the gateway's if there is one, and where else it stands.
+pub(crate) fn of(slot: &Slot, all: &[&Slot]) -> PluginReport {
+    let planned = &slot.planned;
+    let options = &planned.entry.options;
+    let instance = slot.instance.as_ref().or_else(|| all.iter().find_map(|slot| slot.instance.as_ref()));
+    let member = instance.map(|instance| &instance.member);
+    let hooks = instance.map(|instance| hooks(instance)).unwrap_or_default();
+    let breaker = member.map(|member| member.breaker.state());
+    let trips = slot.state == PluginState::Active && breaker.is_some_and(|b| b != BreakerState::Closed);
+    let running = all.iter().filter_map(|slot| slot.instance.as_ref());
+    PluginReport {
+        name: planned.entry.plugin.package(),
+        short: planned.entry.plugin.clone(),
+        version: planned.metadata.version.to_string(),
+        description: planned.metadata.description.clone(),
+        is_custom: !planned.builtin,
+        base: planned.base.clone(),
+        enabled: all.iter().any(|slot| slot.state != PluginState::Disabled),
+        placement: planned.key.placement,
+        priority: planned.key.priority,
+        order: planned.key.order,
+        mode: options.mode.unwrap_or_default(),
+        capabilities: planned.metadata.capabilities.iter().copied().collect(),
+        depends_on: planned.depends_on.clone(),
+        scopes: running.map(|instance| instance.context.scope().clone()).collect(),
+        menus: instance.map(|i| i.offers.menus.clone()).unwrap_or_default(),
+        ui: instance.is_some_and(|i| i.offers.ui),
+        status: StatusReport {
+            status: if trips { PluginState::Degraded } else { slot.state },
+            reason: if trips { Some("its breaker is not closed".to_owned()) } else { slot.reason.clone() },
+            since: slot.since,
+        },
+        breaker,
+        last_error: member.and_then(|member| member.last_error()),
+        stats: StatsReport::of(&hooks),
+        hooks,
+    }
+}
+
+/// In the order in which they stand in a chain.
+fn hooks(instance: &Instance) -> Vec<HookReport> {
+    let mut links = instance.links::<Http>(&instance.planned);
+    links.sort_by_key(|link| link.key);
+    links
+        .iter()
+        .map(|link| HookReport {
+            set: link.set.to_string(),
+            kind: Http::NAME,
+            stages: link.stages,
+            priority: link.key.priority,
+            readings: Stage::ALL
+                .into_iter()
+                .filter(|stage| link.stages.has(*stage) || *stage == Stage::Pre)
+                .map(|stage| (stage, link.stats.read(stage)))
+                .collect(),
+        })
+        .collect()
 }

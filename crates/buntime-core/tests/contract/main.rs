@@ -7,6 +7,7 @@ mod loading;
 mod order;
 mod parallel;
 mod reload;
+mod scopes;
 mod stages;
 mod streams;
 mod surface;
