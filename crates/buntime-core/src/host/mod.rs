@@ -46,6 +46,7 @@ use crate::{
     layer::ChainLayer,
     metadata::PluginName,
     plugin::{Access, Plugin},
+    scope::ConsumerScope,
     services::Services,
     stats::HookBook,
 };
@@ -86,6 +87,13 @@ impl HostBuilder {
         let name = plugin.metadata().name;
         self.errors.extend(self.catalog.add(plugin).err());
         self.program.entries.push(Entry::new(name.as_str(), settings));
+        self
+    }
+
+    /// Who may call.
+    #[must_use]
+    pub fn consumers(mut self, consumers: impl IntoIterator<Item = ConsumerScope>) -> Self {
+        self.program.scopes.consumers.extend(consumers);
         self
     }
 
