@@ -17,6 +17,6 @@ mod upstream;
 pub use compliance::compliance;
 pub use fake_plugin::{Act, FakePlugin, Journal};
 pub use patience::eventually;
-pub use readme::readme;
+pub use readme::{readme, readme_with};
 pub use runtime::TestRuntime;
 pub use upstream::{FakeUpstream, RawUpstream};

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use axum::{Router, body::Body};
-use buntime_core::{Host, Plugin, PluginName};
+use buntime_core::{Host, Plugin, PluginName, services::Services};
 use http::{Method, Request, Uri, header};
 use jsonc_parser::{ParseOptions, cst::CstRootNode};
 use serde_json::Value;
@@ -18,6 +18,14 @@ use tower::ServiceExt;
 /// # Panics
 /// If there is no entry or no `curl` line, one is malformed, the plugin does not start, or an answer is not a 2xx.
 pub async fn readme<P: Plugin>(text: &str, make: impl Fn() -> P) {
+    readme_with(text, make, Services::default).await;
+}
+
+/// Like [`readme`], for a plugin that needs services of the host: `services` makes them, for each start anew.
+///
+/// # Panics
+/// As [`readme`].
+pub async fn readme_with<P: Plugin>(text: &str, make: impl Fn() -> P, services: impl Fn() -> Services) {
     let entries: Vec<Value> = blocks(text, "jsonc").iter().map(|block| entry(block, &make().metadata().name)).collect();
     let curls: Vec<String> = blocks(text, "sh")
         .iter()
@@ -28,7 +36,7 @@ pub async fn readme<P: Plugin>(text: &str, make: impl Fn() -> P) {
     assert!(!entries.is_empty(), "the README shows no configuration");
     assert!(!curls.is_empty(), "the README shows no curl line");
     for (index, settings) in entries.into_iter().enumerate() {
-        let host = Host::builder().plugin(make(), settings.clone()).start().await;
+        let host = Host::builder().plugin(make(), settings.clone()).services(services()).start().await;
         let host = host.unwrap_or_else(|problems| panic!("{settings} does not start: {problems:?}"));
         if index == 0 {
             let app = Router::new().merge(host.router()).merge(host.admin_router()).layer(host.layer());

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, body::Body};
 use buntime_core::{
     BoxFuture, Catalog, Entry, Error, ErrorKind, Handler, Host, Http, Meta, Plugin, Policy, Program, ServiceHandler,
-    Step, handler_fn,
+    Step, handler_fn, services::Services,
 };
 use buntime_http::server::{ConnectionInfo, ListenOptions, Serve, Server};
 use http::{HeaderValue, Request, Response};
@@ -30,6 +30,7 @@ pub struct TestRuntimeBuilder {
     program: Program,
     fallback: Option<Router>,
     options: ListenOptions,
+    services: Services,
 }
 
 impl TestRuntime {
@@ -40,6 +41,7 @@ impl TestRuntime {
             program: Program::default(),
             fallback: None,
             options: ListenOptions { workers: Some(1), ..ListenOptions::default() },
+            services: Services::default(),
         }
     }
 
@@ -111,11 +113,18 @@ impl TestRuntimeBuilder {
         self
     }
 
+    /// What the host provides: a database, say.
+    #[must_use]
+    pub fn services(mut self, services: Services) -> Self {
+        self.services = services;
+        self
+    }
+
     /// Starts it. Panics with every problem when it cannot.
     pub async fn start(self) -> TestRuntime {
         let data = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         let builder = Host::builder().catalog(self.catalog).program(self.program).data_dir(data.path());
-        let host = builder.start().await.unwrap_or_else(|errors| panic!("{errors:#?}"));
+        let host = builder.services(self.services).start().await.unwrap_or_else(|errors| panic!("{errors:#?}"));
         let server = Server::bind(&self.options).unwrap_or_else(|error| panic!("{error}"));
         let address = server.local_addr();
         let (stop, stopped) = oneshot::channel::<()>();

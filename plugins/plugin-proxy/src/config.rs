@@ -10,14 +10,26 @@ use buntime_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::draft::Draft;
+use crate::{draft::Draft, dynamic::MOST};
 
 /// Settings of the plugin.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProxySettings {
     /// The rules, in order: the first whose pattern matches the path answers.
     pub rules: Vec<RuleSettings>,
+    /// The type of the database that keeps the rules that are added by the API. Default: the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// How many rules may be added by the API; 0 for none. They come behind those above. Default 10000.
+    #[schemars(range(max = 100_000))]
+    pub max_dynamic_rules: u32,
+}
+
+impl Default for ProxySettings {
+    fn default() -> Self {
+        Self { rules: Vec::new(), database: None, max_dynamic_rules: MOST }
+    }
 }
 
 /// One rule: which paths go to which upstream, and how.
@@ -179,6 +191,11 @@ impl RuleSettings {
         }
     }
 
+    /// The value it sets for that header field.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(set, _)| set.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
     /// Its id, given its position.
     pub(crate) fn id_at(&self, index: usize) -> String {
         self.id.clone().unwrap_or_else(|| format!("static-{index}"))
@@ -195,7 +212,7 @@ impl Settings for ProxySettings {
         let mut problems = Vec::new();
         let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
         for (index, rule) in self.rules.iter().enumerate() {
-            if let Err(found) = Draft::read(index, rule) {
+            if let Err(found) = Draft::read(&format!("/rules/{index}"), rule) {
                 problems.extend(found);
             }
             let mut unique = |key: &str, word: String, seen: &mut BTreeSet<String>| {

@@ -39,12 +39,12 @@ const FRAMING: [HeaderName; 7] = [
 ];
 
 impl Draft {
-    /// Reads the rule at that position.
+    /// Reads a rule that stands at `place`, a JSON pointer.
     ///
     /// # Errors
     /// Every problem at once.
-    pub(crate) fn read(index: usize, rule: &RuleSettings) -> Result<Self, Vec<SettingsProblem>> {
-        let mut problems = Problems { rule: index, found: Vec::new() };
+    pub(crate) fn read(place: &str, rule: &RuleSettings) -> Result<Self, Vec<SettingsProblem>> {
+        let mut problems = Problems { place, found: Vec::new() };
         problems.check("name", rule.name.as_deref().map_or(Ok(()), word));
         problems.check("id", rule.id.as_deref().map_or(Ok(()), word));
         let pattern = problems.check("pattern", linear_regex(&rule.pattern).map_err(|error| error.to_string()));
@@ -60,7 +60,7 @@ impl Draft {
         let base = rule.base.as_deref().and_then(|base| problems.check("base", base_path(base)));
         let html = (base.is_some() || rule.relative_paths).then(|| Edits::new(base, rule.relative_paths));
         let public = rule.public_routes.as_ref().map(|routes| {
-            let pointer = format!("/rules/{index}/publicRoutes");
+            let pointer = format!("{place}/publicRoutes");
             PublicPaths::new(routes, &pointer).unwrap_or_else(|found| {
                 problems.found.extend(found);
                 PublicPaths::default()
@@ -92,20 +92,20 @@ impl Draft {
     }
 }
 
-struct Problems {
-    rule: usize,
+struct Problems<'a> {
+    place: &'a str,
     found: Vec<SettingsProblem>,
 }
 
-impl Problems {
+impl Problems<'_> {
     /// What was read, or nothing and one problem more.
     fn check<T>(&mut self, key: &str, read: Result<T, String>) -> Option<T> {
-        read.map_err(|what| self.found.push(SettingsProblem::new(format!("/rules/{}/{key}", self.rule), what))).ok()
+        read.map_err(|what| self.found.push(SettingsProblem::new(format!("{}/{key}", self.place), what))).ok()
     }
 }
 
 /// Names stand in metrics' labels, in paths of the admin API and in log lines.
-fn word(text: &str) -> Result<(), String> {
+pub(crate) fn word(text: &str) -> Result<(), String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if text.is_empty() || text.len() > 64 || !text.chars().all(fine) {
         return Err(format!("`{text}` is no name; use up to 64 letters, digits, `-`, `_` and `.`"));

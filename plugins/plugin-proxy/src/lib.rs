@@ -13,10 +13,12 @@
 mod api;
 mod config;
 mod draft;
+mod dynamic;
 mod forward;
 mod health;
 mod hooks;
 mod html;
+mod opener;
 mod plugin;
 mod rewrite;
 mod rule;

@@ -7,14 +7,15 @@ use buntime_core::{
     Access, BoxError, Capability, Changed, HookSet, Http, Metadata, Plugin, PluginContext, SettingsSpec, Startup,
     host::report::PluginState,
 };
+use buntime_database::{Adapter, Registry};
 
 use crate::{
     api,
-    config::ProxySettings,
-    draft::Draft,
+    config::{ProxySettings, RuleSettings},
+    dynamic::{Book, Options},
     hooks::ProxyHooks,
-    rule::Rule,
-    table::{Rules, Table},
+    opener::Opener,
+    table::Entry,
 };
 
 /// Sends what matches a rule to its upstream.
@@ -36,55 +37,89 @@ impl Plugin for ProxyPlugin {
 
     async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
         let settings: ProxySettings = startup.settings()?;
-        let rules = open(settings, &startup.context())?;
-        for rule in &rules {
-            let attempts = rule.destination.attempts.clone();
-            startup.health_check(format!("upstream:{}", rule.name()), move || std::future::ready(attempts.finding()));
+        let opener = Opener { plugin: startup.name().package().into(), stopping: startup.cancelled().clone() };
+        let statics = open(settings.rules, &opener)?;
+        for entry in &*statics {
+            let attempts = entry.rule.destination.attempts.clone();
+            let name = format!("upstream:{}", entry.rule.name());
+            startup.health_check(name, move || std::future::ready(attempts.finding()));
         }
-        warn_of_unguarded(startup, &rules);
-        let plugin: Arc<str> = startup.name().package().into();
-        let rules = Rules::new(Table::new(rules, &plugin));
-        startup.hooks::<Http>(HookSet::new("rules", ProxyHooks::new(rules.clone())));
-        startup.routes(Access::Admin, api::router(rules.clone()));
+        let adapter = adapter(&startup.context(), settings.database.as_deref(), settings.max_dynamic_rules)?;
+        let most = settings.max_dynamic_rules as usize;
+        let book = Arc::new(Book::new(Options { opener, statics, adapter, most }));
+        if book.keeps() {
+            follow(startup, &book).await;
+        }
+        warn_of_unguarded(startup, &book);
+        startup.hooks::<Http>(HookSet::new("rules", ProxyHooks::new(book.rules().clone())));
+        startup.routes(Access::Admin, api::router(book.clone()));
         startup.openapi(api::openapi());
-        startup.route_source(Arc::new(rules));
+        startup.route_source(Arc::new(book.rules().clone()));
         Ok(())
     }
 }
 
-fn open(settings: ProxySettings, context: &PluginContext) -> Result<Vec<Arc<Rule>>, BoxError> {
-    let opened = settings.rules.into_iter().enumerate().map(|(index, rule)| {
-        let name = rule.name_at(index);
-        // Checked before; what is left is what only this machine knows, such as its certificate authorities.
-        let draft = Draft::read(index, &rule).map_err(|problems| {
+/// Opens the rules of the file.
+fn open(rules: Vec<RuleSettings>, opener: &Opener) -> Result<Arc<[Arc<Entry>]>, BoxError> {
+    let opened = rules.into_iter().enumerate().map(|(index, rule)| {
+        let (id, name) = (rule.id_at(index), rule.name_at(index));
+        let opened = opener.open(&format!("/rules/{index}"), &id, &name, rule).map_err(|problems| {
             let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            list.join("; ")
+            format!("rule `{name}`: {}", list.join("; "))
         })?;
-        let opened = Rule::open(index, rule, draft, context.cancelled().clone());
-        Ok(Arc::new(opened.map_err(|error| format!("rule `{name}`: {error}"))?))
+        Ok(Arc::new(opened))
     });
     opened.collect()
 }
 
+/// Where rules are kept that are added by the API, or why they are not.
+///
+/// # Errors
+/// When there is no database of the type that the settings name.
+fn adapter(
+    context: &PluginContext,
+    kind: Option<&str>,
+    most: u32,
+) -> Result<Result<Arc<dyn Adapter>, &'static str>, BoxError> {
+    if most == 0 {
+        return Ok(Err("No rules can be added here: `maxDynamicRules` is 0"));
+    }
+    let Some(registry) = context.service::<Registry>() else {
+        if kind.is_some() {
+            return Err("`database` names a database, and this program has none".into());
+        }
+        return Ok(Err("No rules can be added here: this program has no database to keep them in; put them into its \
+                       configuration"));
+    };
+    Ok(Ok(registry.get(kind)?))
+}
+
+/// Puts the rules of the database in force, and sees to it that they stay what the database has.
+async fn follow(startup: &Startup, book: &Arc<Book>) {
+    // The rules of the file do not wait for a database that is not well.
+    let first = book.catch_up().await;
+    if let Err(error) = &first {
+        tracing::error!("the rules of the database are not in force, and it is tried again: {error}");
+    }
+    startup.spawn(book.clone().follow(first.is_err()));
+}
+
 /// A rule without `guard` answers before any later plugin is asked: whoever switches authentication on should know.
 /// Said when everything has started, and again when a change brings another auth plugin.
-fn warn_of_unguarded(startup: &Startup, rules: &[Arc<Rule>]) {
-    let unguarded: Vec<String> =
-        rules.iter().filter(|rule| !rule.is_guarded()).map(|rule| rule.name().to_owned()).collect();
-    if unguarded.is_empty() {
-        return;
-    }
+fn warn_of_unguarded(startup: &Startup, book: &Arc<Book>) {
     let context = startup.context();
     let mut changes = context.events().subscribe::<Changed>();
-    let unguarded = unguarded.join("`, `");
+    let book = Arc::downgrade(book);
     startup.spawn(async move {
         let mut warned = Vec::new();
         // Having missed some changes is no reason not to look again.
         while !matches!(changes.recv().await, Err(tokio::sync::broadcast::error::RecvError::Closed)) {
+            let Some(book) = book.upgrade() else { return };
+            let unguarded = unguarded(&book);
             let auth = auth_plugins(&context);
-            if !auth.is_empty() && auth != warned {
+            if !auth.is_empty() && auth != warned && !unguarded.is_empty() {
                 tracing::warn!(
-                    "the proxy rules `{unguarded}` answer before `{}` is asked who calls; set `\"guard\": true` on a \
+                    "the proxy rules {unguarded} answer before `{}` is asked who calls; set `\"guard\": true` on a \
                      rule to run the whole chain first",
                     auth.join("`, `"),
                 );
@@ -92,6 +127,18 @@ fn warn_of_unguarded(startup: &Startup, rules: &[Arc<Rule>]) {
             warned = auth;
         }
     });
+}
+
+/// The first few rules that answer at once, in words; empty for none.
+fn unguarded(book: &Book) -> String {
+    const FEW: usize = 20;
+    let table = book.rules().now();
+    let names: Vec<&str> = table.rules().filter(|rule| !rule.is_guarded()).map(|rule| rule.name()).collect();
+    let named = names.iter().take(FEW).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(FEW) {
+        Some(more @ 1..) => format!("{named} and {more} more"),
+        _ => named,
+    }
 }
 
 fn auth_plugins(context: &PluginContext) -> Vec<String> {

@@ -23,13 +23,14 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// Makes ready what the rule at that position needs; connects when the first request comes. `stopping` ends relayed
+    /// Makes ready what a rule needs; connects when the first request comes. `stopping` ends relayed
     /// connections where no listener says when.
     ///
     /// # Errors
     /// When its TLS cannot be set up.
     pub(crate) fn open(
-        index: usize,
+        id: &str,
+        name: &str,
         settings: RuleSettings,
         draft: Draft,
         stopping: CancellationToken,
@@ -46,8 +47,8 @@ impl Rule {
             stopping,
         };
         Ok(Self {
-            id: settings.id_at(index),
-            label: format!("proxy:{}", settings.name_at(index)).into(),
+            id: id.to_owned(),
+            label: format!("proxy:{name}").into(),
             destination: Arc::new(Single::open(&settings, &draft)?),
             forward,
             settings,
@@ -117,8 +118,8 @@ mod tests {
 
     fn check(pattern: &str, target: &str, rewrite: Option<&str>, uri: &str, expect: Option<&str>) {
         let settings = RuleSettings { rewrite: rewrite.map(str::to_owned), ..RuleSettings::new(pattern, target) };
-        let draft = Draft::read(0, &settings).unwrap();
-        let rule = Rule::open(0, settings, draft, CancellationToken::new()).unwrap();
+        let draft = Draft::read("", &settings).unwrap();
+        let rule = Rule::open("a", "a", settings, draft, CancellationToken::new()).unwrap();
         let made = rule.upstream_path(&uri.parse().unwrap()).map(|path| path.to_string());
         assert_eq!(made.as_deref(), expect, "{uri}");
     }

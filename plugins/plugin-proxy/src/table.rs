@@ -5,68 +5,97 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use buntime_core::{Matched, RouteMatch, RouteSource};
+use buntime_router::Patterns;
 use buntime_upstream::forward::websocket;
 use http::request;
 use serde_json::{Value, json};
 
-use crate::rule::Rule;
+use crate::{dynamic::Dynamic, rule::Rule};
 
-/// The rules of one moment. Static ones first.
+/// The rules of one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    entries: Box<[Entry]>,
+    /// Those that are on; static ones first.
+    patterns: Patterns<Arc<Entry>>,
+    statics: Arc<[Arc<Entry>]>,
+    dynamic: Arc<[Dynamic]>,
+    version: i64,
 }
 
+/// A rule, and what a match is told as; made once, not for each request.
 #[derive(Debug)]
-struct Entry {
-    rule: Arc<Rule>,
-    prefix: Box<str>,
-    /// What a match is told as; made once, not for each request.
+pub(crate) struct Entry {
+    pub(crate) rule: Arc<Rule>,
     matched: Arc<Matched>,
     matched_public: Arc<Matched>,
 }
 
-impl Table {
-    /// These rules, in this order.
-    pub(crate) fn new(rules: Vec<Arc<Rule>>, plugin: &Arc<str>) -> Self {
-        let entry = |rule: Arc<Rule>| {
-            let matched = |public| {
-                Arc::new(Matched {
-                    label: rule.label().clone(),
-                    plugin: Some(plugin.clone()),
-                    public,
-                    data: Some(rule.clone()),
-                })
-            };
-            let (open, guarded) = (matched(true), matched(false));
-            let prefix = literal_prefix(rule.pattern().as_str()).into();
-            Entry { rule, prefix, matched: guarded, matched_public: open }
+impl Entry {
+    /// Of a rule of that plugin.
+    pub(crate) fn new(rule: Rule, plugin: &Arc<str>) -> Self {
+        let rule = Arc::new(rule);
+        let matched = |public| {
+            Arc::new(Matched {
+                label: rule.label().clone(),
+                plugin: Some(plugin.clone()),
+                public,
+                data: Some(rule.clone()),
+            })
         };
-        Self { entries: rules.into_iter().map(entry).collect() }
+        Self { matched: matched(false), matched_public: matched(true), rule }
     }
 
-    /// The rules, in order.
-    pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
-        self.entries.iter().map(|entry| &entry.rule)
-    }
-
-    /// The first rule that takes this request.
-    pub(crate) fn find(&self, head: &request::Parts) -> Option<&Arc<Rule>> {
-        self.entry(head).map(|entry| &entry.rule)
-    }
-
-    fn entry(&self, head: &request::Parts) -> Option<&Entry> {
-        let path = head.uri.path();
-        let is_socket = websocket::is_asked_for(head);
-        self.entries.iter().find(|entry| {
-            (!is_socket || entry.rule.takes_sockets())
-                && path.starts_with(&*entry.prefix)
-                && entry.rule.pattern().is_match(path)
-        })
+    /// A match of it, told as `public` or not.
+    fn matched(&self, public: bool) -> RouteMatch {
+        let matched = if public { &self.matched_public } else { &self.matched };
+        RouteMatch { matched: matched.clone(), handler: self.rule.clone() }
     }
 }
 
-/// The table as it is now. Rules that are added while it runs are swapped in.
+impl Table {
+    /// Those of the file, then those of the database as of `version`. Takes a while when there are thousands.
+    pub(crate) fn new(statics: Arc<[Arc<Entry>]>, dynamic: Arc<[Dynamic]>, version: i64) -> Self {
+        let kept = dynamic.iter().filter(|kept| kept.enabled).filter_map(|kept| kept.rule.as_ref().ok());
+        let entries = statics.iter().chain(kept);
+        let patterns = entries.map(|entry| (entry.rule.pattern().clone(), entry.clone())).collect();
+        Self { patterns, statics, dynamic, version }
+    }
+
+    /// The rules that are tried, in order.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.patterns.iter().map(|(_, entry)| &entry.rule)
+    }
+
+    /// Those of the file.
+    pub(crate) fn statics(&self) -> &[Arc<Entry>] {
+        &self.statics
+    }
+
+    /// Those of the database, on or off.
+    pub(crate) fn dynamic(&self) -> &[Dynamic] {
+        &self.dynamic
+    }
+
+    /// Which state of the database this is.
+    pub(crate) fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// The first rule that takes this request.
+    pub(crate) fn find<'a>(&'a self, head: &'a request::Parts) -> Option<&'a Arc<Rule>> {
+        self.entry(head).map(|entry| &entry.rule)
+    }
+
+    fn entry<'a>(&'a self, head: &'a request::Parts) -> Option<&'a Arc<Entry>> {
+        let path = head.uri.path();
+        if !websocket::is_asked_for(head) {
+            return self.patterns.find(path).map(|hit| hit.value);
+        }
+        self.patterns.find_all(path).map(|hit| hit.value).find(|entry| entry.rule.takes_sockets())
+    }
+}
+
+/// The table as it is now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules(Arc<ArcSwap<Table>>);
 
@@ -79,15 +108,19 @@ impl Rules {
     pub(crate) fn now(&self) -> Guard<Arc<Table>> {
         self.0.load()
     }
+
+    /// Another table from now on; exchanges under way keep the rule they found.
+    pub(crate) fn swap(&self, table: Table) {
+        self.0.store(Arc::new(table));
+    }
 }
 
 impl RouteSource for Rules {
     fn find(&self, head: &request::Parts) -> Option<RouteMatch> {
         let table = self.now();
         let entry = table.entry(head)?;
-        let is_public = !entry.rule.public().is_empty() && entry.rule.public().has(&head.method, head.uri.path());
-        let matched = if is_public { &entry.matched_public } else { &entry.matched };
-        Some(RouteMatch { matched: matched.clone(), handler: entry.rule.clone() })
+        let public = entry.rule.public();
+        Some(entry.matched(!public.is_empty() && public.has(&head.method, head.uri.path())))
     }
 
     fn list(&self) -> Vec<Value> {
@@ -101,63 +134,5 @@ impl RouteSource for Rules {
             })
         };
         self.now().rules().map(route).collect()
-    }
-}
-
-/// What every path that an anchored pattern matches begins with: compared before the pattern is run.
-fn literal_prefix(pattern: &str) -> String {
-    let Some(rest) = pattern.strip_prefix('^').filter(|rest| !rest.contains('|')) else { return String::new() };
-    let mut prefix = String::new();
-    let mut chars = rest.chars().peekable();
-    while let Some(c) = chars.next() {
-        let literal = match c {
-            '\\' => chars.next().filter(char::is_ascii_punctuation),
-            '.' | '^' | '$' | '*' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' => None,
-            other => Some(other),
-        };
-        let Some(literal) = literal else { break };
-        // What is repeated may be missing.
-        if matches!(chars.peek(), Some('?' | '*' | '+' | '{')) {
-            break;
-        }
-        prefix.push(literal);
-    }
-    prefix
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn prefixes() {
-        for (pattern, prefix) in [
-            ("^/legacy/(.*)$", "/legacy/"),
-            ("^/v1\\.0/x", "/v1.0/x"),
-            ("^/ab?c", "/a"),
-            ("^/a\\d", "/a"),
-            ("^/a|^/b", ""),
-            ("(?i)^/a", ""),
-            ("/a", ""),
-            ("^/ab{2}", "/a"),
-            ("^/$", "/"),
-        ] {
-            assert_eq!(literal_prefix(pattern), prefix, "{pattern}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_prefix_never_hides_a_match(
-            pattern in r"\^(/|a|b|\.|\\\.|a\?|b\*|\(a\)|\[ab\]|a\|b|\$){0,8}",
-            path in "/[ab./]{0,8}",
-        ) {
-            let regex = regex::Regex::new(&pattern);
-            prop_assume!(regex.is_ok());
-            if regex.unwrap().is_match(&path) {
-                prop_assert!(path.starts_with(&literal_prefix(&pattern)), "{} {}", pattern, path);
-            }
-        }
     }
 }

@@ -10,7 +10,7 @@ mod request;
 mod service;
 pub mod websocket;
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use axum::body::Body;
 use buntime_core::{Cx, Error, ErrorKind, Http, HttpResponse};
@@ -66,20 +66,19 @@ impl ForwardOptions {
     /// # Errors
     /// What sending failed with; [`ErrorKind::UpstreamProtocol`] when the upstream switches protocols unasked, and
     /// [`ErrorKind::Malformed`] when a WebSocket is asked for on a connection that cannot be upgraded.
-    pub fn send<'a, D: Destination>(
-        &'a self,
-        destination: &'a D,
-        cx: &'a mut Cx<Http>,
+    pub async fn send<D: Destination>(
+        &self,
+        destination: &D,
+        cx: &mut Cx<Http>,
         path: PathAndQuery,
-    ) -> impl Future<Output = Result<HttpResponse, Error>> + Send + 'a {
-        async move {
-            if self.websockets && websocket::is_asked_for(cx.request()) {
-                return Box::pin(websocket::open(self, destination, cx, path)).await;
-            }
-            let request = request::prepare(self, cx, path, false);
-            let outgoing = self.outgoing(cx, request, false);
-            self.answer(destination.send(outgoing).await?)
+    ) -> Result<HttpResponse, Error> {
+        if self.websockets && websocket::is_asked_for(cx.request()) {
+            // Boxed apart: far larger than what all other requests need.
+            return Box::pin(websocket::open(self, destination, cx, path)).await;
         }
+        let request = request::prepare(self, cx, path, false);
+        let outgoing = self.outgoing(cx, request, false);
+        self.answer(destination.send(outgoing).await?)
     }
 
     /// The client's answer to what was no upgrade.

@@ -1,5 +1,6 @@
 //! The proxy over real sockets.
 
+mod dynamic;
 mod forwarding;
 mod html;
 mod messages;
