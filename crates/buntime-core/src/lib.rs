@@ -36,6 +36,7 @@ pub mod step;
 pub mod units;
 pub mod values;
 
+pub use clock::Clock;
 pub use consumers::{ConsumerMatch, Consumers, KeyDigest};
 pub use cx::{Cx, HookRecord, Matched, Meta};
 pub use error::{AttemptReport, BoxError, Error, ErrorKind, Retry, Source};
