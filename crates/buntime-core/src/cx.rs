@@ -91,6 +91,8 @@ impl fmt::Debug for Matched {
 
 type Slot = Option<Box<dyn Any + Send>>;
 
+type BeforeHandler<K> = Box<dyn FnOnce(&mut Cx<K>) + Send>;
+
 /// The context of one exchange.
 pub struct Cx<K: Kind> {
     pub(crate) meta: Meta,
@@ -102,6 +104,7 @@ pub struct Cx<K: Kind> {
     pub(crate) current: Current,
     pub(crate) stages: Stages,
     pub(crate) hook_log: Option<Vec<HookRecord>>,
+    pub(crate) before_handler: Vec<BeforeHandler<K>>,
     undo: Undo<K>,
 }
 
@@ -161,6 +164,7 @@ impl<K: Kind> Cx<K> {
             current: Current::NONE,
             stages: Stages::NONE,
             hook_log: None,
+            before_handler: Vec::new(),
             undo: Undo::disarmed(),
         }
     }
@@ -230,6 +234,13 @@ impl<K: Kind> Cx<K> {
         if self.undo.armed && self.undo.handler.is_none() {
             self.undo.handler = Some(before);
         }
+    }
+
+    /// Runs this when the pre hooks are done and the first handler is about to be called, and never when a hook ends the
+    /// exchange before that: for who must see the request as the handler does. It must not wait. Lost in a parallel
+    /// batch.
+    pub fn before_handler(&mut self, run: impl FnOnce(&mut Self) + Send + 'static) {
+        self.before_handler.push(Box::new(run));
     }
 
     /// State of this hook set for this exchange; made on first use, kept until the end.
@@ -367,6 +378,7 @@ impl<K: Kind> Cx<K> {
             current: self.current,
             stages: self.stages,
             hook_log: None,
+            before_handler: Vec::new(),
             undo: Undo::disarmed(),
         }
     }

@@ -215,7 +215,12 @@ impl<K: Kind> State<K> {
     async fn handle(&mut self, handler: Arc<dyn Handler<K>>) -> Result<K::Response, K::Error> {
         let deadline = self.cx.meta.deadline.filter(|_| !handler.keeps_time());
         let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let step = caught(|| handler.call(&mut self.cx));
+        let step = caught(|| {
+            for run in std::mem::take(&mut self.cx.before_handler) {
+                run(&mut self.cx);
+            }
+            handler.call(&mut self.cx)
+        });
         let watched = match step {
             Ok(Step::Done(result)) => Watched::Finished(result),
             Ok(Step::Later(future)) => self.pulse.watch(future, limit).await.0,

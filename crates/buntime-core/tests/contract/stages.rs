@@ -98,6 +98,26 @@ async fn the_last_to_choose_a_handler_wins_and_may_wrap_it() {
     assert_eq!(read(response).await.1, "first");
 }
 
+#[tokio::test]
+async fn what_waits_for_the_handler_runs_before_it_and_only_if_there_is_one() {
+    let journal = Journal::default();
+    let noted = journal.clone();
+    let wait = Act::Do(Arc::new(move |cx| {
+        let noted = noted.clone();
+        cx.before_handler(move |cx| noted.note(format!("about to be called: {}", cx.request().uri)));
+    }));
+    let there = FakePlugin::new("a", &journal).only(&[]).on(Stage::Pre, wait);
+    let host_of_one = host([there.clone()]).start().await.unwrap();
+    journal.take();
+    drive(&host_of_one, fine()).await;
+    assert_eq!(journal.line(), "a.pre about to be called: /");
+    let refusing = FakePlugin::new("b", &journal).only(&[]).on(Stage::Pre, Act::Refuse(ErrorKind::Forbidden));
+    let host_of_two = host([there, refusing]).start().await.unwrap();
+    journal.take();
+    drive(&host_of_two, fine()).await;
+    assert_eq!(journal.line(), "a.pre b.pre");
+}
+
 struct Wrapper(Arc<dyn buntime_core::Handler<Http>>);
 
 impl buntime_core::Handler<Http> for Wrapper {
