@@ -27,6 +27,7 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), String> {
         "method" => method(text).map(drop),
         "header-name" => header_name(text),
         "header-value" => header_value(text),
+        "status-range" => text.parse::<crate::model::StatusRange>().map(drop),
         "hash-key" => text.parse::<crate::model::HashKey>().map(drop),
         "plugin-base" => plugin_base(text).map(drop),
         _ => Ok(()),

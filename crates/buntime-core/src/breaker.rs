@@ -136,6 +136,20 @@ impl Breaker {
         }
     }
 
+    /// An exchange that entered as a probe ended without saying anything: its client left, or it was never sent.
+    pub fn probe_abandoned(&self) {
+        let mut inner = self.lock();
+        if self.state() == BreakerState::HalfOpen {
+            inner.probing = inner.probing.saturating_sub(1);
+        }
+    }
+
+    /// When an open one lets the first exchange try. `None`: it is not open.
+    pub fn retry_at(&self) -> Option<Instant> {
+        let inner = self.lock();
+        (self.state() == BreakerState::Open).then(|| inner.opened.map(|at| at + *self.options.open)).flatten()
+    }
+
     fn open(&self, inner: &mut Inner, now: Instant) {
         inner.opened = Some(now);
         inner.failures.clear();
@@ -191,6 +205,19 @@ mod tests {
         breaker.probe_succeeded();
         assert_eq!(breaker.state(), BreakerState::Closed);
         assert_eq!(breaker.admit(), Admission::Enter);
+    }
+
+    #[test]
+    fn an_abandoned_probe_makes_room_for_another() {
+        let clock = Clock::fake();
+        let breaker = breaker(&clock);
+        assert_eq!(breaker.retry_at(), None);
+        (0..5).for_each(|_| breaker.failed(false));
+        assert_eq!(breaker.retry_at(), Some(clock.now() + Duration::from_secs(30)));
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(breaker.admit(), Admission::Probe);
+        breaker.probe_abandoned();
+        assert_eq!((breaker.admit(), breaker.retry_at()), (Admission::Probe, None));
     }
 
     #[test]

@@ -32,7 +32,10 @@ pub use plugins::{PluginEntry, Scope};
 pub use secret::Secret;
 pub use server::{Admin, Server, Tls};
 pub use services::{Route, Service};
-pub use upstream::{ActiveHealth, Algorithm, HashKey, HealthChecks, PassiveHealth, Queue, Target, TargetUrl, Upstream};
+pub use upstream::{
+    ActiveHealth, Algorithm, Dns, HashKey, HealthChecks, Mirror, PassiveHealth, Queue, RetryBudget, RetryOptions,
+    Speak, StatusRange, Sticky, Target, TargetUrl, Upstream,
+};
 pub use words::{Cidr, HostPattern, MethodName, RoutePath};
 
 /// Everything `buntime.jsonc` and the environment say.

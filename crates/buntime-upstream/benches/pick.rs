@@ -1,0 +1,3 @@
+//! What choosing a target costs.
+
+fn main() {}
