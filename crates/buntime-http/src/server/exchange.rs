@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     convert::Infallible,
+    future::Future,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
@@ -31,38 +32,52 @@ pub(super) struct Context<S> {
     pub(super) control: Arc<Control>,
 }
 
-pub(super) async fn run<S: Serve>(
+/// Admits it at once and answers it when polled: the future is moved, and so is kept small.
+pub(super) fn run<S: Serve>(
     context: Arc<Context<S>>,
     request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<S> {
     let call = context.link.begin();
     let in_flight = context.link.enter();
     let version = request.version();
-    let response = match admit(&context, call, request) {
-        Ok(request) => {
-            let answered = AssertUnwindSafe(context.service.serve(request, &context.info)).catch_unwind().await;
-            let mut response = answered.unwrap_or_else(|panic| {
-                let text = panic_text(&*panic);
-                tracing::error!(panic = text, "serving a request panicked");
-                context.service.refuse(Error::new(ErrorKind::Internal), &context.info)
-            });
-            // hyper will close, because it cannot know where the next request begins; the client should know too.
-            if version < Version::HTTP_2 && response.status().is_client_error() && context.link.is_in_body() {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let admitted = admit(&context, call, request);
+    async move {
+        let response = match admitted {
+            Ok(request) => {
+                let answered = AssertUnwindSafe(context.service.serve(request, &context.info)).catch_unwind().await;
+                served(&context, answered, version)
             }
-            response
-        }
-        Err(error) => {
-            context.control.stats.count_malformed();
-            let mut response = context.service.refuse(error, &context.info);
-            if version < Version::HTTP_2 {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            response
-        }
-    };
-    context.link.answered(call, response.status() == StatusCode::SWITCHING_PROTOCOLS);
-    Ok(response.map(|body| Answer { body, _in_flight: in_flight }))
+            Err(error) => refused(&context, error, version),
+        };
+        context.link.answered(call, response.status() == StatusCode::SWITCHING_PROTOCOLS);
+        Ok(response.map(|body| Answer { body, _in_flight: in_flight }))
+    }
+}
+
+fn served<S: Serve>(
+    context: &Context<S>,
+    answered: Result<Response<Body>, Box<dyn Any + Send>>,
+    version: Version,
+) -> Response<Body> {
+    let mut response = answered.unwrap_or_else(|panic| {
+        let text = panic_text(&*panic);
+        tracing::error!(panic = text, "serving a request panicked");
+        context.service.refuse(Error::new(ErrorKind::Internal), &context.info)
+    });
+    // hyper will close, because it cannot know where the next request begins; the client should know too.
+    if version < Version::HTTP_2 && response.status().is_client_error() && context.link.is_in_body() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn refused<S: Serve>(context: &Context<S>, error: Error, version: Version) -> Response<Body> {
+    context.control.stats.count_malformed();
+    let mut response = context.service.refuse(error, &context.info);
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Makes of what hyper gives what [`Serve`] is promised, or refuses it.

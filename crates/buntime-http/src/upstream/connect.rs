@@ -21,7 +21,8 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     Protocol, SetupError, UpstreamOptions,
-    pool::{Http1, Http2, Pool},
+    link::Link,
+    pool::{Http2, Pool},
     tls,
 };
 
@@ -50,7 +51,7 @@ pub enum ConnectFailure {
 
 /// A connection that nobody has used yet.
 pub(super) enum Fresh {
-    Http1(Http1),
+    Http1(Link),
     Http2(Http2),
 }
 
@@ -151,13 +152,11 @@ where
     let (sender, connection) =
         http1::Builder::new().handshake::<_, Body>(TokioIo::new(stream)).await.map_err(ConnectFailure::Handshake)?;
     let open = pool.opened();
-    tokio::spawn(async move {
+    let driver = async move {
         let _open = open;
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%error, "an upstream connection ended with an error");
-        }
-    });
-    Ok(Fresh::Http1(sender))
+        connection.with_upgrades().await
+    };
+    Ok(Fresh::Http1(Link::new(sender, Box::pin(driver))))
 }
 
 async fn http2_over<T>(stream: T, pool: &Arc<Pool>) -> Result<Fresh, ConnectFailure>

@@ -1,34 +1,44 @@
 //! Pooled connections to one origin each, for the data path.
 //!
 //! An [`Upstream`] is one target: scheme, host, port, protocol, TLS mode. Idle HTTP/1 connections are kept in a stack per
-//! thread slot, so that a worker takes back the connection it used last, on its own runtime; HTTP/2 has one connection
-//! per slot. Dropping a runtime ends its connections, and they are found dead when next looked at.
+//! thread slot, so that a worker takes back the connection it used last, on its own runtime; they are driven by the
+//! exchange that uses them. HTTP/2 has one connection per slot, driven by a task. Dropping a runtime ends its
+//! connections, and they are found dead when next looked at.
 //!
 //! What is absent on purpose: retries beyond a pooled connection that turned out dead before anything was sent,
 //! balancing, response timeouts per request, redirects, decompression.
 
 mod answer;
+mod attempt;
 mod connect;
 mod error;
 mod expect;
+mod link;
+mod outgoing;
 mod pool;
 mod tls;
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::body::Body;
+use futures_util::{FutureExt, future::BoxFuture};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
 };
+
+use hyper::body::Incoming;
 
 pub use connect::ConnectFailure;
 pub use error::{SetupError, UpstreamError};
 pub use pool::UpstreamStats;
 
 use answer::Answer;
+use attempt::{Attempt, Failed};
 use connect::{Connector, Fresh};
 use expect::Expectation;
+use link::Link;
+use outgoing::Sending;
 use pool::Pool;
 
 /// Which HTTP is spoken to an upstream.
@@ -141,10 +151,34 @@ impl Upstream {
     ///
     /// # Errors
     /// See [`UpstreamError`].
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    pub fn send(
+        &self,
+        mut request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send + use<'_> {
+        let expectation = Expectation::attach(&mut request);
         let pool = &self.0.pool;
-        let mut request = request;
-        let mut expectation = Expectation::attach(&mut request);
+        let idle = if pool.has_http2() { None } else { pool.idle_http1() };
+        match idle {
+            Some(link) => Attempt::Usual { upstream: self, exchange: self.over_http1(link, request, expectation) },
+            None => Attempt::Long { rest: self.send_long(request, expectation) },
+        }
+    }
+
+    /// Whatever else there is to do than to use a connection that is there; boxed, so that who sends stays small.
+    fn send_long(
+        &self,
+        request: Request<Body>,
+        expectation: Option<Expectation>,
+    ) -> BoxFuture<'_, Result<Response<Body>, UpstreamError>> {
+        Box::pin(self.send_somehow(request, expectation))
+    }
+
+    async fn send_somehow(
+        &self,
+        mut request: Request<Body>,
+        mut expectation: Option<Expectation>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let pool = &self.0.pool;
         // Each round uses up one pooled connection that turned out dead; the last one connects.
         loop {
             if let Some(sender) = pool.shared_http2() {
@@ -157,13 +191,13 @@ impl Upstream {
                     other => return other.map_err(|(error, _)| error),
                 }
             }
-            if let Some(sender) = pool.idle_http1() {
-                match self.over_http1(sender, request, &mut expectation).await {
-                    Err((_, Some(back))) => {
-                        request = back;
+            if let Some(link) = pool.idle_http1() {
+                match self.over_http1(link, request, expectation).await {
+                    Err(Failed { back: Some(back), .. }) => {
+                        (request, expectation) = *back;
                         continue;
                     }
-                    other => return other.map_err(|(error, _)| error),
+                    other => return other.map_err(|failed| failed.error),
                 }
             }
             break;
@@ -175,29 +209,29 @@ impl Upstream {
         {
             return self.over_http2(sender, request, &mut expectation).await.map_err(|(error, _)| error);
         }
-        let answer = match self.0.connector.connect(pool).await? {
-            Fresh::Http1(sender) => {
+        match self.0.connector.connect(pool).await? {
+            Fresh::Http1(link) => {
                 pool.speaks_http1();
                 drop(turn);
-                self.over_http1(sender, request, &mut expectation).await
+                self.over_http1(link, request, expectation).await.map_err(|failed| failed.error)
             }
             Fresh::Http2(sender) => {
                 pool.share_http2(sender.clone());
                 drop(turn);
-                self.over_http2(sender, request, &mut expectation).await
+                self.over_http2(sender, request, &mut expectation).await.map_err(|(error, _)| error)
             }
-        };
-        answer.map_err(|(error, _)| error)
+        }
     }
 
-    async fn over_http1(
+    fn over_http1(
         &self,
-        mut sender: pool::Http1,
+        link: Link,
         mut request: Request<Body>,
-        expectation: &mut Option<Expectation>,
-    ) -> Result<Response<Body>, (UpstreamError, Option<Request<Body>>)> {
-        let target = origin_form(request.uri());
-        *request.uri_mut() = target;
+        expectation: Option<Expectation>,
+    ) -> impl Future<Output = Result<Response<Body>, Failed>> + use<'_> {
+        if request.uri().scheme().is_some() || request.uri().authority().is_some() {
+            *request.uri_mut() = origin_form(request.uri());
+        }
         *request.version_mut() = Version::HTTP_11;
         if !request.headers().contains_key(header::HOST) {
             // An authority is always a valid value.
@@ -205,18 +239,35 @@ impl Upstream {
                 request.headers_mut().insert(header::HOST, host);
             }
         }
-        match sender.try_send_request(request).await {
-            Ok(response) => {
-                let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-                let lease = (!is_upgrade).then(|| self.0.pool.lease(sender));
-                Ok(response.map(|body| Answer::body(body, lease, expectation.take())))
-            }
+        let sending = Sending::watch(&mut request);
+        link.send(request).map(move |(link, answer)| match answer {
+            Ok(response) => Ok(self.answered(link, response, sending.as_ref(), expectation)),
             Err(mut error) => {
                 let back = error.take_message();
                 let was_sent = back.is_none();
-                Err((UpstreamError::from_hyper(error.into_error(), was_sent), back))
+                let error = UpstreamError::from_hyper(error.into_error(), was_sent);
+                Err(Failed { error, back: back.map(|request| Box::new((request, expectation))) })
             }
+        })
+    }
+
+    fn answered(
+        &self,
+        link: Link,
+        response: Response<Incoming>,
+        sending: Option<&Sending>,
+        expectation: Option<Expectation>,
+    ) -> Response<Body> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            link.upgrade();
+            return response.map(|body| Answer::body(body, None, expectation));
         }
+        let mut lease = self.0.pool.lease(link);
+        // The rest of the body must not wait for who reads the answer.
+        if sending.is_some_and(Sending::goes_on) {
+            lease = lease.send_away();
+        }
+        response.map(|body| Answer::body(body, Some(lease), expectation))
     }
 
     async fn over_http2(
@@ -257,9 +308,6 @@ impl Upstream {
 
 /// The target as HTTP/1 sends it to an origin.
 fn origin_form(uri: &Uri) -> Uri {
-    if uri.scheme().is_none() && uri.authority().is_none() {
-        return uri.clone();
-    }
     Uri::from(uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")))
 }
 

@@ -233,6 +233,54 @@ async fn trailers_go_both_ways() {
     assert_eq!(collected.to_bytes(), "ok");
 }
 
+#[tokio::test]
+async fn a_body_is_sent_on_while_nobody_reads_the_answer() {
+    let all = Arc::new(Notify::new());
+    let script = {
+        let all = Arc::clone(&all);
+        move |_, mut raw: Raw| {
+            let all = Arc::clone(&all);
+            async move {
+                raw.until("begin").await;
+                raw.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").await;
+                raw.until("0\r\n\r\n").await;
+                all.notify_one();
+                raw.send("ok").await;
+                raw.rest().await;
+            }
+        }
+    };
+    let upstream = to(scripted(script).await);
+    let (pieces, body) = tokio::sync::mpsc::channel::<&str>(1);
+    let body = futures_util::stream::unfold(body, |mut body| async move {
+        let piece = body.recv().await?;
+        Some((Ok::<_, std::io::Error>(bytes::Bytes::from_static(piece.as_bytes())), body))
+    });
+    pieces.send("begin").await.unwrap();
+    let response = upstream.send(Request::post("/").body(Body::from_stream(body)).unwrap()).await.unwrap();
+    pieces.send("end").await.unwrap();
+    drop(pieces);
+    tokio::time::timeout(crate::support::PATIENCE, all.notified()).await.unwrap();
+    assert_eq!(text(response).await, "ok");
+    eventually("the connection is kept", || upstream.stats().idle() == 1).await;
+}
+
+#[tokio::test]
+async fn many_idle_connections_die_together() {
+    // More than tokio lets one task poll at a time.
+    const MANY: usize = 200;
+    let server = TestServer::start(Limits::default(), echo);
+    let upstream = to(server.address);
+    let answers = futures_util::future::join_all((0..MANY).map(|_| get(&upstream))).await;
+    for answer in answers {
+        text(answer.unwrap()).await;
+    }
+    assert_eq!(upstream.stats().idle(), MANY);
+    drop(server);
+    eventually("all deaths are noticed", || upstream.stats().open() == 0).await;
+    assert_eq!(upstream.stats().idle(), 0);
+}
+
 fn expecting(upstream: Upstream) -> TestServer {
     TestServer::start(Limits::default(), move |request, _| -> Answering {
         let upstream = upstream.clone();
