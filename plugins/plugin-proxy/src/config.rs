@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use buntime_config::model::Upstream;
 use buntime_core::{
     Settings, SettingsProblem,
     options::PublicRoutes,
@@ -44,8 +45,16 @@ pub struct RuleSettings {
     pub name: Option<String>,
     /// A regular expression in linear time, searched for in the path.
     pub pattern: String,
-    /// `http://` or `https://`, a host, and a path to put before the request's if there is one.
-    pub target: String,
+    /// Where its requests go: `http://` or `https://`, a host, and a path to put before the request's if there is one.
+    /// A rule has this, or `service`, or `upstream`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The service whose upstream its requests go to, with all that it configures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Several targets: the same settings as a service's upstream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Box<Upstream>>,
     /// The path that is asked for upstream: `$1` is the pattern's first group, `$<name>` a named one, `$0` the whole
     /// match, `$$` a dollar. A group that took no part is empty. Without it the path stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +62,7 @@ pub struct RuleSettings {
     /// Say the target's host in `Host`, and its origin in `Origin` where there is one.
     #[serde(default)]
     pub change_origin: bool,
-    /// Check the target's certificate.
+    /// Check the `target`'s certificate.
     #[serde(default = "yes")]
     pub secure: bool,
     /// Relay WebSockets. If not, the rule is no match for them.
@@ -77,13 +86,13 @@ pub struct RuleSettings {
     /// Paths, as clients ask for them, that need no identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_routes: Option<PublicRoutes>,
-    /// HTTP/2 to the upstream. Default: on `https` what it agrees to, on `http` HTTP/1.1.
+    /// HTTP/2 to the `target`. Default: on `https` what it agrees to, on `http` HTTP/1.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http2: Option<Http2>,
     /// How long the upstream may take to the head of its answer; replaces the server's `requestTimeout`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
-    /// From nothing to a connection that can be used.
+    /// From nothing to a connection to the `target` that can be used.
     #[serde(default = "connect_timeout")]
     pub connect_timeout: Span,
     /// How long an answer may bring nothing, and a WebSocket be silent in both directions. Default: for ever.
@@ -166,13 +175,15 @@ fn max_message_size() -> Size {
 }
 
 impl RuleSettings {
-    /// A rule with those, and defaults for the rest.
+    /// A rule that leads to that target, and defaults for the rest.
     pub fn new(pattern: impl Into<String>, target: impl Into<String>) -> Self {
         Self {
             id: None,
             name: None,
             pattern: pattern.into(),
-            target: target.into(),
+            target: Some(target.into()),
+            service: None,
+            upstream: None,
             rewrite: None,
             change_origin: false,
             secure: true,
@@ -243,6 +254,7 @@ mod tests {
     #[test]
     fn mistakes_say_what_to_change() {
         for (key, value, words) in [
+            ("service", json!("users"), "one of `target`, `service` and `upstream`"),
             ("pattern", json!("^/(a"), "/rules/0/pattern: this is no regular expression"),
             ("pattern", json!("^/(?=a)"), "linear time"),
             ("target", json!("127.0.0.1:9000"), "http://host:port"),
@@ -276,6 +288,36 @@ mod tests {
     }
 
     #[test]
+    fn mistakes_of_upstreams_say_what_to_change() {
+        let targets = json!([{ "url": "http://h:1" }, { "url": "http://h:2" }]);
+        for (key, value, words) in [
+            ("upstream", json!({ "targets": [] }), "/rules/0/upstream/targets: "),
+            ("upstream", json!({ "targets": [{ "url": "h" }] }), "http"),
+            ("upstream", json!({ "targets": [{ "url": "http://h", "weight": 0 }] }), "weight 0"),
+            ("upstream", json!({ "targets": [{ "url": "http://h" }, { "url": "http://h" }] }), "/targets/1/url: "),
+            ("upstream", json!({ "targets": targets, "algorithm": "consistent_hash" }), "`keyBy`"),
+            ("upstream", json!({ "targets": targets, "timeout": 0 }), "/rules/0/upstream/timeout: "),
+            ("upstream", json!({ "targets": targets, "retries": 11 }), "/rules/0/upstream/retries: "),
+            ("upstream", json!({ "targets": targets, "algoritm": "random" }), "algoritm"),
+            ("service", json!("a b"), "/rules/0/service: "),
+            ("secure", json!(false), "`upstream`"),
+            ("http2", json!(true), "`upstream`"),
+            ("connectTimeout", json!("1s"), "`upstream`"),
+        ] {
+            let mut rule = json!({ "pattern": "^/" });
+            if key != "service" {
+                rule["upstream"] = json!({ "targets": targets });
+            }
+            rule[key] = value.clone();
+            let problems = problems(&rule);
+            assert!(problems.iter().any(|p| p.contains(words)), "{key}={value}: {problems:?}");
+        }
+        assert_eq!(problems(&json!({ "pattern": "^/", "upstream": { "targets": targets } })), Vec::<String>::new());
+        assert_eq!(problems(&json!({ "pattern": "^/", "service": "users" })), Vec::<String>::new());
+        assert!(problems(&json!({ "pattern": "^/" }))[0].contains("one of `target`"));
+    }
+
+    #[test]
     fn all_mistakes_at_once() {
         let rule = json!({ "pattern": "(", "target": "x", "base": "x", "headers": { "a b": "" } });
         assert_eq!(problems(&rule).len(), 4, "{:?}", problems(&rule));
@@ -283,6 +325,6 @@ mod tests {
         let found = SettingsSpec::of::<ProxySettings>().check(&json!({ "rules": [twice, twice] }));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].pointer, "/rules/1/name");
-        assert!(problems(&json!({ "pattern": "^/" }))[0].contains("target"));
+        assert!(problems(&json!({ "target": "http://h" }))[0].contains("pattern"));
     }
 }

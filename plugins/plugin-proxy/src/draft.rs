@@ -1,10 +1,14 @@
 //! A rule read and checked, before anything is opened: what validation and the start have in common.
 
+use std::sync::Arc;
+
+use buntime_config::model::Upstream;
 use buntime_core::{
     SettingsProblem,
     path_pattern::{PublicPaths, linear_regex},
 };
-use buntime_http::upstream::{Protocol, UpstreamOptions};
+use buntime_http::upstream::Protocol;
+use buntime_upstream::ClusterOptions;
 use http::{HeaderName, HeaderValue, header, uri::Authority};
 use regex::Regex;
 
@@ -13,18 +17,29 @@ use crate::{
     html::Edits,
     rewrite::Rewrite,
     target::Target,
+    upstream,
 };
 
 /// Everything of a rule but its connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) pattern: Regex,
-    pub(crate) target: Target,
+    pub(crate) way: Way,
     pub(crate) rewrite: Option<Rewrite>,
     pub(crate) headers: Box<[(HeaderName, HeaderValue)]>,
     pub(crate) html: Option<Edits>,
     pub(crate) public: PublicPaths,
-    pub(crate) protocol: Protocol,
+}
+
+/// Where a rule leads.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    /// To one target.
+    Target(Target, ClusterOptions),
+    /// To the targets of a service.
+    Service(Arc<str>),
+    /// To targets of its own.
+    Upstream(Box<Upstream>),
 }
 
 /// Fields that say how a message is framed or where it goes: setting one would break every request.
@@ -48,7 +63,7 @@ impl Draft {
         problems.check("name", rule.name.as_deref().map_or(Ok(()), word));
         problems.check("id", rule.id.as_deref().map_or(Ok(()), word));
         let pattern = problems.check("pattern", linear_regex(&rule.pattern).map_err(|error| error.to_string()));
-        let target = problems.check("target", Target::read(&rule.target));
+        let way = way(rule, &mut problems);
         let rewrite = match (&rule.rewrite, &pattern) {
             (Some(template), Some(pattern)) => problems.check("rewrite", Rewrite::read(template, pattern)),
             _ => None,
@@ -66,29 +81,74 @@ impl Draft {
                 PublicPaths::default()
             })
         });
-        let is_https = target.as_ref().is_none_or(|target| target.is_https);
-        let protocol = problems.check("http2", protocol(rule.http2, is_https));
         for (key, span) in [("timeout", rule.timeout), ("idleTimeout", rule.idle_timeout)] {
             problems.check(key, positive(span.map(|span| span.as_nanos())));
         }
         problems.check("connectTimeout", positive(Some(rule.connect_timeout.as_nanos())));
         problems.check("maxMessageSize", positive(Some(u128::from(rule.max_message_size.0))));
-        match (pattern, target, protocol) {
-            (Some(pattern), Some(target), Some(protocol)) if problems.found.is_empty() => {
+        match (pattern, way) {
+            (Some(pattern), Some(way)) if problems.found.is_empty() => {
                 let public = public.unwrap_or_default();
-                Ok(Self { pattern, target, rewrite, headers, html, public, protocol })
+                Ok(Self { pattern, way, rewrite, headers, html, public })
             }
             _ => Err(problems.found),
         }
     }
 
-    /// How to reach the target.
-    pub(crate) fn upstream(&self, rule: &RuleSettings) -> UpstreamOptions {
-        let mut options = UpstreamOptions::new(self.target.origin.clone());
-        options.protocol = self.protocol;
-        options.insecure = !rule.secure;
-        options.connect_timeout = rule.connect_timeout.into();
-        options
+    /// The origin of its (first) target, where that is known without asking a service.
+    pub(crate) fn origin(&self) -> Option<String> {
+        match &self.way {
+            Way::Target(target, _) => Some(target.origin.clone()),
+            Way::Upstream(upstream) => upstream.targets.first().map(|first| first.url.origin().ascii_serialization()),
+            Way::Service(_) => None,
+        }
+    }
+}
+
+/// Where the rule leads: exactly one of three.
+fn way(rule: &RuleSettings, problems: &mut Problems<'_>) -> Option<Way> {
+    let one = "a rule has one of `target`, `service` and `upstream`";
+    match (&rule.target, &rule.service, &rule.upstream) {
+        (Some(target), None, None) => {
+            let target = problems.check("target", Target::read(target));
+            let protocol = problems.check("http2", protocol(rule.http2, target.as_ref().is_none_or(|t| t.is_https)));
+            let options = ClusterOptions {
+                protocol: protocol?,
+                insecure: !rule.secure,
+                connect_timeout: rule.connect_timeout.into(),
+                ..ClusterOptions::default()
+            };
+            Some(Way::Target(target?, options))
+        }
+        (None, Some(service), None) => {
+            only_of_targets(rule, "the service's `upstream`", problems);
+            problems.check("service", word(service).map(|()| Way::Service(service.as_str().into())))
+        }
+        (None, None, Some(upstream)) => {
+            only_of_targets(rule, "`upstream`", problems);
+            problems.found.extend(upstream::problems(upstream, &format!("{}/upstream", problems.place)));
+            Some(Way::Upstream(upstream.clone()))
+        }
+        (None, None, None) => problems.check("target", Err(format!("{one}, and this one has none"))),
+        (target, ..) => {
+            let key = if target.is_some() && rule.service.is_some() { "service" } else { "upstream" };
+            problems.check(key, Err(format!("{one}; take the others out")))
+        }
+    }
+}
+
+/// What says how one `target` is reached says nothing of others.
+fn only_of_targets(rule: &RuleSettings, place: &str, problems: &mut Problems<'_>) {
+    let plain = RuleSettings::new("", "");
+    for (key, is_said, instead) in [
+        ("secure", rule.secure != plain.secure, "secure"),
+        ("http2", rule.http2.is_some(), "protocol"),
+        ("connectTimeout", rule.connect_timeout != plain.connect_timeout, "connectTimeout"),
+    ] {
+        if is_said {
+            let what = format!("`{key}` goes with `target`; write `{instead}` into {place}");
+            problems.check(key, Err::<(), _>(what));
+        }
     }
 }
 

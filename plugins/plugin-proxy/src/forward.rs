@@ -1,7 +1,6 @@
 //! The handler: the path rewritten, the request forwarded, HTML edited on its way back.
 
 use buntime_core::{Cx, Error, ErrorKind, Handler, Http, HttpResponse, Step};
-use buntime_upstream::Destination;
 
 use crate::rule::Rule;
 
@@ -11,7 +10,7 @@ impl Handler<Http> for Rule {
     }
 
     fn keeps_time(&self) -> bool {
-        self.destination.keeps_time()
+        true
     }
 }
 
@@ -21,8 +20,7 @@ impl Rule {
             Error::new(ErrorKind::Malformed)
                 .with_detail("The path cannot be rewritten to one the upstream may be asked for")
         })?;
-        let sent = self.forward.send(&*self.destination, cx, path).await;
-        let mut response = sent.map_err(|error| error.with_internal(format!("rule `{}`", self.name())))?;
+        let mut response = self.forward.send(&self.leads, cx, path).await?;
         if let Some(edits) = &self.draft.html {
             response.body = edits.apply(&cx.request().method, &mut response.head, response.body);
         }

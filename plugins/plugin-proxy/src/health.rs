@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use buntime_core::Finding;
+use buntime_core::{Error, Finding};
 use buntime_http::upstream::UpstreamError;
 use serde_json::json;
 
@@ -18,9 +18,9 @@ pub(crate) struct Attempts {
 
 impl Attempts {
     /// Notes one.
-    pub(crate) fn note<T>(&self, result: &Result<T, UpstreamError>) {
+    pub(crate) fn note<T>(&self, result: &Result<T, Error>) {
         match result {
-            Err(UpstreamError::Connect(_)) => {
+            Err(error) if matches!(UpstreamError::find(error), Some(UpstreamError::Connect(_))) => {
                 // Wraps after four billion failures in a row; until then it only grows.
                 self.failed.fetch_add(1, Relaxed);
             }
@@ -57,15 +57,15 @@ mod tests {
     fn failures_in_a_row_count() {
         let attempts = Attempts::default();
         let status = || attempts.finding().status;
-        let fail = || attempts.note::<()>(&Err(UpstreamError::Connect(ConnectFailure::Timeout)));
+        let fail = || attempts.note::<()>(&Err(UpstreamError::Connect(ConnectFailure::Timeout).into()));
         assert_eq!(status(), Status::Healthy);
         fail();
         assert_eq!(status(), Status::Degraded);
-        attempts.note::<()>(&Err(UpstreamError::Timeout));
+        attempts.note::<()>(&Err(UpstreamError::Timeout.into()));
         fail();
         fail();
         assert_eq!(status(), Status::Unhealthy);
-        attempts.note(&Ok(()));
+        attempts.note::<()>(&Ok(()));
         assert_eq!(status(), Status::Healthy);
     }
 }

@@ -12,6 +12,7 @@
 
 mod api;
 mod config;
+mod destination;
 mod draft;
 mod dynamic;
 mod forward;
@@ -22,9 +23,9 @@ mod opener;
 mod plugin;
 mod rewrite;
 mod rule;
-mod single;
 mod table;
 mod target;
+mod upstream;
 
 pub use config::{FragmentSettings, Http2, PreloadStyles, PriorKnowledge, ProxySettings, RuleSettings, Sandbox};
 pub use plugin::ProxyPlugin;

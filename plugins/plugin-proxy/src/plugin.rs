@@ -14,7 +14,7 @@ use crate::{
     config::{ProxySettings, RuleSettings},
     dynamic::{Book, Options},
     hooks::ProxyHooks,
-    opener::Opener,
+    opener::{Missing, Opener},
     table::Entry,
 };
 
@@ -29,6 +29,7 @@ impl Plugin for ProxyPlugin {
             .with_description("Sends requests to upstreams by rules: HTTP/1.1, HTTP/2 and WebSockets.")
             .with_capabilities([Capability::Routes, Capability::Middleware])
             .with_priority(5)
+            .gateway_only()
     }
 
     fn settings(&self) -> SettingsSpec {
@@ -37,18 +38,19 @@ impl Plugin for ProxyPlugin {
 
     async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
         let settings: ProxySettings = startup.settings()?;
-        let opener = Opener { plugin: startup.name().package().into(), stopping: startup.cancelled().clone() };
+        let opener = Opener::new(&startup.context());
         let statics = open(settings.rules, &opener)?;
         for entry in &*statics {
-            let attempts = entry.rule.destination.attempts.clone();
-            let name = format!("upstream:{}", entry.rule.name());
-            startup.health_check(name, move || std::future::ready(attempts.finding()));
+            let (name, rule) = (format!("upstream:{}", entry.rule.name()), entry.rule.clone());
+            startup.health_check(name, move || std::future::ready(rule.leads.finding()));
         }
         let adapter = adapter(&startup.context(), settings.database.as_deref(), settings.max_dynamic_rules)?;
         let most = settings.max_dynamic_rules as usize;
         let book = Arc::new(Book::new(Options { opener, statics, adapter, most }));
         if book.keeps() {
             follow(startup, &book).await;
+            let checked = book.clone();
+            startup.health_check("dynamic-rules", move || std::future::ready(checked.finding()));
         }
         warn_of_unguarded(startup, &book);
         startup.hooks::<Http>(HookSet::new("rules", ProxyHooks::new(book.rules().clone())));
@@ -63,10 +65,11 @@ impl Plugin for ProxyPlugin {
 fn open(rules: Vec<RuleSettings>, opener: &Opener) -> Result<Arc<[Arc<Entry>]>, BoxError> {
     let opened = rules.into_iter().enumerate().map(|(index, rule)| {
         let (id, name) = (rule.id_at(index), rule.name_at(index));
-        let opened = opener.open(&format!("/rules/{index}"), &id, &name, rule).map_err(|problems| {
-            let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            format!("rule `{name}`: {}", list.join("; "))
-        })?;
+        let opened =
+            opener.open(&format!("/rules/{index}"), &id, &name, rule, Missing::Refuse).map_err(|problems| {
+                let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                format!("rule `{name}`: {}", list.join("; "))
+            })?;
         Ok(Arc::new(opened))
     });
     opened.collect()

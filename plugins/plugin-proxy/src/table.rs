@@ -129,6 +129,7 @@ impl RouteSource for Rules {
                 "label": &**rule.label(),
                 "pattern": rule.pattern().as_str(),
                 "target": rule.settings().target,
+                "service": rule.settings().service,
                 "guard": rule.settings().guard,
                 "ws": rule.settings().ws,
             })

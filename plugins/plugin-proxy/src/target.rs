@@ -1,18 +1,14 @@
-//! Where a rule leads: an origin, and a path to put before the request's.
+//! A rule's one target: a URL, read and judged.
 
-use http::{HeaderValue, Uri};
+use buntime_config::model::TargetUrl;
+use http::Uri;
 
-/// A rule's target, taken apart once.
+/// A rule's target.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// `scheme://authority/`.
-    pub(crate) origin: Uri,
-    /// The path to put before the request's, without a `/` at its end; empty for none.
-    pub(crate) prefix: Box<str>,
-    /// What `Host` says when the origin is changed.
-    pub(crate) host: HeaderValue,
-    /// What `Origin` says then.
-    pub(crate) origin_header: HeaderValue,
+    pub(crate) url: TargetUrl,
+    /// `scheme://host[:port]`.
+    pub(crate) origin: String,
     pub(crate) is_https: bool,
 }
 
@@ -45,22 +41,11 @@ impl Target {
         if uri.query().is_some() {
             return Err("a target has no query; put one into `rewrite`".to_owned());
         }
+        // The path is resolved, too: what is put before the request's leads nowhere else.
         let path = buntime_http::path::normalize(uri.path()).map_err(|error| error.to_string())?;
         let scheme = if is_https { "https" } else { "http" };
-        let origin = format!("{scheme}://{authority}");
-        Ok(Self {
-            prefix: path.trim_end_matches('/').into(),
-            host: HeaderValue::try_from(authority.as_str()).map_err(|_| bad("this host is none"))?,
-            origin_header: HeaderValue::try_from(&origin).map_err(|_| bad("this host is none"))?,
-            origin: origin.parse().map_err(|error| bad(&format!("this is no URL ({error})")))?,
-            is_https,
-        })
-    }
-
-    /// Its origin as text.
-    pub(crate) fn origin_text(&self) -> &str {
-        // Made from text.
-        self.origin_header.to_str().unwrap_or_default()
+        let url: TargetUrl = format!("{scheme}://{authority}{path}").parse().map_err(|error: String| bad(&error))?;
+        Ok(Self { origin: url.origin().ascii_serialization(), url, is_https })
     }
 }
 
@@ -71,11 +56,10 @@ mod tests {
     #[test]
     fn urls_are_taken_apart() {
         let target = Target::read("HTTPS://Api.Example:8443/v1/x/").unwrap();
-        assert_eq!((&*target.prefix, target.is_https), ("/v1/x", true));
-        assert_eq!(target.host, "Api.Example:8443");
-        assert_eq!(target.origin_text(), "https://Api.Example:8443");
+        assert_eq!((target.url.as_str(), target.is_https), ("https://api.example:8443/v1/x/", true));
+        assert_eq!(target.origin, "https://api.example:8443");
         let target = Target::read("http://[::1]:9000").unwrap();
-        assert_eq!((&*target.prefix, target.origin_text()), ("", "http://[::1]:9000"));
-        assert_eq!(&*Target::read("http://h/a/../b").unwrap().prefix, "/b");
+        assert_eq!((target.url.path(), &*target.origin), ("/", "http://[::1]:9000"));
+        assert_eq!(Target::read("http://h/a/../b").unwrap().url.path(), "/b");
     }
 }

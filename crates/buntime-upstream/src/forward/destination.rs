@@ -1,6 +1,6 @@
 //! Where a prepared request can be sent.
 
-use std::{future::Future, net::IpAddr, sync::Arc};
+use std::{future::Future, net::IpAddr, sync::Arc, time::Instant};
 
 use axum::body::Body;
 use buntime_core::Error;
@@ -21,6 +21,8 @@ pub struct Outgoing {
     pub client: IpAddr,
     /// The consumer that asks, likewise.
     pub consumer: Option<Arc<str>>,
+    /// When the answer's head must be there; nobody else sees to it.
+    pub deadline: Option<Instant>,
 }
 
 /// A cluster, or whatever else answers for an upstream.
@@ -31,6 +33,6 @@ pub trait Destination: Send + Sync + 'static {
     /// What to answer the client with.
     fn send(&self, outgoing: Outgoing) -> impl Future<Output = Result<Response<Body>, Error>> + Send;
 
-    /// Does it keep time itself? Then the server's `requestTimeout` does not apply.
+    /// Has it a time limit of its own? That replaces the server's `requestTimeout`.
     fn keeps_time(&self) -> bool;
 }

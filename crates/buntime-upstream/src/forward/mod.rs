@@ -2,7 +2,8 @@
 //! made into the client's; both bodies streamed. WebSockets are relayed once the upstream has agreed to them.
 //!
 //! What chooses the path (a route's `stripPath`, a rule's rewrite) and what edits the answer stay with who forwards.
-//! What is absent on purpose: choosing a target, retries and timeouts, which are the [`Destination`]'s.
+//! Handlers that forward keep time themselves ([`buntime_core::Handler::keeps_time`]), so that a target that is too slow
+//! is known to be. What is absent on purpose: choosing a target, and retries, which are the [`Destination`]'s.
 
 mod answer;
 mod destination;
@@ -10,7 +11,7 @@ mod request;
 mod service;
 pub mod websocket;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use buntime_core::{Cx, Error, ErrorKind, Http, HttpResponse};
@@ -36,6 +37,8 @@ pub struct ForwardOptions {
     pub set: Box<[(HeaderName, HeaderValue)]>,
     /// Relay WebSockets. If not, a request for one goes upstream as any other, without its upgrade.
     pub websockets: bool,
+    /// How long an answer's head may take; replaces the server's `requestTimeout`.
+    pub timeout: Option<Duration>,
     /// How long an answer may bring nothing, and a WebSocket be silent in both directions. `None`: for ever.
     pub idle_timeout: Option<Duration>,
     /// The longest WebSocket message, in bytes, where plugins look at messages.
@@ -52,6 +55,7 @@ impl Default for ForwardOptions {
             remove: Box::default(),
             set: Box::default(),
             websockets: true,
+            timeout: None,
             idle_timeout: None,
             max_message: MAX_MESSAGE,
             stopping: CancellationToken::new(),
@@ -77,7 +81,7 @@ impl ForwardOptions {
             return Box::pin(websocket::open(self, destination, cx, path)).await;
         }
         let request = request::prepare(self, cx, path, false);
-        let outgoing = self.outgoing(cx, request, false);
+        let outgoing = self.outgoing(destination, cx, request, false);
         self.answer(destination.send(outgoing).await?)
     }
 
@@ -90,7 +94,13 @@ impl ForwardOptions {
         Ok(answer::shape(response, self.idle_timeout))
     }
 
-    fn outgoing(&self, cx: &Cx<Http>, request: Request<Body>, upgrade: bool) -> Outgoing {
+    fn outgoing<D: Destination>(
+        &self,
+        destination: &D,
+        cx: &Cx<Http>,
+        request: Request<Body>,
+        upgrade: bool,
+    ) -> Outgoing {
         let says = |field| self.set.iter().any(|(name, _)| *name == field);
         Outgoing {
             request,
@@ -99,6 +109,10 @@ impl ForwardOptions {
             upgrade,
             client: cx.meta().client_ip,
             consumer: cx.consumer().cloned(),
+            deadline: match self.timeout {
+                Some(limit) => Some(Instant::now() + limit),
+                None => cx.meta().deadline.filter(|_| !destination.keeps_time()),
+            },
         }
     }
 }

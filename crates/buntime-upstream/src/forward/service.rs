@@ -50,7 +50,7 @@ impl<D: Destination> Handler<Http> for ServiceRoute<D> {
     }
 
     fn keeps_time(&self) -> bool {
-        self.destination.keeps_time()
+        true
     }
 }
 

@@ -1,9 +1,10 @@
-//! The administrative API: which rules there are, adding, changing and ordering those of the database, and which
-//! upstreams are offered as fragments.
+//! The administrative API: which rules there are, adding, changing and ordering those of the database, which upstreams
+//! are offered as fragments, and how every upstream is.
 
 mod openapi;
 mod rules;
 mod shown;
+mod upstreams;
 
 use std::sync::Arc;
 
@@ -27,5 +28,8 @@ pub(crate) fn router(book: Arc<Book>) -> Router {
         .route("/api/rules/{id}", get(rules::one).put(rules::edit).delete(rules::remove))
         .route("/api/rules/{id}/toggle", patch(rules::toggle).put(rules::toggle).post(rules::toggle))
         .route("/api/fragments", get(rules::fragments))
+        .route("/api/upstreams", get(upstreams::list))
+        .route("/api/upstreams/{cluster}", get(upstreams::one).put(upstreams::change))
+        .route("/api/upstreams/{cluster}/{target}", put(upstreams::change_target))
         .with_state(book)
 }

@@ -13,8 +13,11 @@ pub(crate) fn openapi() -> Value {
             "/api/rules/{id}": rule(),
             "/api/rules/{id}/toggle": toggle(),
             "/api/fragments": fragments(),
+            "/api/upstreams": upstreams(),
+            "/api/upstreams/{cluster}": upstream(),
+            "/api/upstreams/{cluster}/{target}": upstream_target(),
         },
-        "components": { "schemas": { "ProxyRule": rule_schema() } }
+        "components": { "schemas": { "ProxyRule": rule_schema(), "Upstream": upstream_schema() } }
     })
 }
 
@@ -149,13 +152,100 @@ fn fragments() -> Value {
     } })
 }
 
+fn an_upstream() -> Value {
+    json!({ "$ref": "#/components/schemas/Upstream" })
+}
+
+fn in_path(name: &str, what: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "description": what, "schema": { "type": "string" } })
+}
+
+fn upstreams() -> Value {
+    json!({ "get": {
+        "summary": "Every upstream, of services and of rules, as it is now", "tags": ["proxy"],
+        "responses": { "200": answer("The upstreams", &json!({ "type": "array", "items": an_upstream() })) }
+    } })
+}
+
+fn upstream() -> Value {
+    json!({
+        "parameters": [in_path("cluster", "A service's name, or `proxy:` and a rule's")],
+        "get": {
+            "summary": "One upstream", "tags": ["proxy"],
+            "responses": { "200": answer("The upstream", &an_upstream()), "404": refused("There is none of that name") }
+        },
+        "put": override_of("The target is named in the body: its URL, or its number from 0", true)
+    })
+}
+
+fn upstream_target() -> Value {
+    json!({
+        "parameters": [
+            in_path("cluster", "A service's name, or `proxy:` and a rule's"),
+            in_path("target", "Its URL, percent-encoded, or its number from 0")
+        ],
+        "put": override_of("On this node, until it is taken back or the program ends", false)
+    })
+}
+
+fn override_of(what: &str, names_target: bool) -> Value {
+    let mut schema = json!({
+        "type": "object", "required": ["override"],
+        "properties": {
+            "override": {
+                "enum": ["auto", "drain", "force_open", "force_closed"],
+                "description": "drain: nothing new; force_open: out; force_closed: in, whatever checks say; auto: as checks say"
+            },
+            "target": { "type": "string" }
+        }
+    });
+    if names_target {
+        schema["required"] = json!(["override", "target"]);
+    }
+    json!({
+        "summary": "Drains a target, forces it open or closed, or leaves it to its checks", "description": what,
+        "tags": ["proxy"], "requestBody": sent(&schema),
+        "responses": {
+            "200": answer("The upstream", &an_upstream()),
+            "400": refused("No such override"),
+            "404": refused("There is no such upstream or target")
+        }
+    })
+}
+
+fn upstream_schema() -> Value {
+    let number = json!({ "type": "integer" });
+    json!({
+        "type": "object",
+        "required": ["name", "of", "algorithm", "targets"],
+        "properties": {
+            "name": { "type": "string" }, "of": { "enum": ["service", "rule"] }, "algorithm": { "type": "string" },
+            "queued": number, "requests": number, "retries": number,
+            "targets": { "type": "array", "items": { "type": "object", "properties": {
+                "url": { "type": "string" },
+                "state": { "enum": [
+                    "healthy", "unhealthy", "ejected", "open", "half_open", "draining", "forced_open", "forced_closed",
+                    "weightless"
+                ] },
+                "override": { "enum": ["auto", "drain", "force_open", "force_closed"] },
+                "weight": number, "priority": number, "share": number, "in_flight": number, "max_connections": number,
+                "requests": number, "failures": number, "latency_ms": { "type": "number" },
+                "breaker": { "type": "string" }, "connections": number, "idle_connections": number,
+                "last_error": { "type": "object" }, "addresses": { "type": "array", "items": { "type": "string" } }
+            } } },
+            "mirror": { "type": "object" }
+        }
+    })
+}
+
 fn rule_schema() -> Value {
     json!({
         "type": "object",
         "required": ["id", "enabled", "readonly"],
         "properties": {
             "id": { "type": "string" }, "name": { "type": "string" }, "pattern": { "type": "string" },
-            "target": { "type": "string" }, "rewrite": { "type": "string" },
+            "target": { "type": "string" }, "service": { "type": "string" }, "upstream": { "type": "object" },
+            "rewrite": { "type": "string" },
             "changeOrigin": { "type": "boolean" }, "secure": { "type": "boolean" }, "ws": { "type": "boolean" },
             "guard": { "type": "boolean" },
             "headers": {

@@ -124,7 +124,7 @@ fn expected(headers: &HeaderMap) -> Expected {
 }
 
 /// The whole body, which says it is JSON or does not say.
-async fn body(request: Request<Body>, longest: u64) -> Result<Bytes, Failure> {
+pub(super) async fn body(request: Request<Body>, longest: u64) -> Result<Bytes, Failure> {
     let kind = request.headers().get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
     let essence = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     match essence.as_deref() {

@@ -50,6 +50,9 @@ fn settings(rule: &Rule) -> Map<String, Value> {
             shown.entry(key).or_insert(value);
         }
     }
+    if let Some(problem) = rule.leads.problem() {
+        shown.insert("problem".to_owned(), json!(problem));
+    }
     if let Some(Value::Object(headers)) = shown.get_mut("headers") {
         headers.values_mut().for_each(|value| *value = json!(MASK));
     }
@@ -64,7 +67,7 @@ pub(super) fn fragment(rule: &Rule) -> Option<Value> {
         "name": rule.name(),
         "pattern": rule.pattern().as_str(),
         "base": rule.settings().base,
-        "origin": rule.draft.target.origin_text(),
+        "origin": rule.draft.origin(),
         "sandbox": fragment.sandbox,
         "allowMessageBus": fragment.allow_message_bus,
         "preloadStyles": fragment.preload_styles,

@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
-use buntime_core::{ErrorKind, SettingsProblem};
+use buntime_core::{ErrorKind, Finding, SettingsProblem, health::Status};
 use buntime_database::{Adapter, ErrorKind as DatabaseError};
+use buntime_upstream::Cluster;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
@@ -19,7 +20,7 @@ use super::{
     store::{Kept, Op, Snapshot, Store},
 };
 use crate::{
-    opener::Opener,
+    opener::{Missing, Opener},
     table::{Entry, Rules, Table},
 };
 
@@ -85,6 +86,36 @@ impl Book {
     /// The rules in force.
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// The clusters of services.
+    pub(crate) fn services(&self) -> Vec<Arc<Cluster>> {
+        self.options.opener.services().map(|services| services.all()).unwrap_or_default()
+    }
+
+    /// The clusters that are rules' own, in the rules' order, those that are switched off included.
+    pub(crate) fn clusters(&self) -> impl Iterator<Item = Arc<Cluster>> + use<> {
+        let table = self.rules.now();
+        let kept = table.dynamic().iter().filter_map(|rule| rule.rule.as_ref().ok());
+        let entries = table.statics().iter().chain(kept);
+        let own: Vec<Arc<Cluster>> = entries.filter_map(|entry| entry.rule.leads.own().cloned()).collect();
+        own.into_iter()
+    }
+
+    /// How the rules of the database are: those that cannot be used, or whose upstream is not well.
+    pub(crate) fn finding(&self) -> Finding {
+        let table = self.rules.now();
+        let of = |rule: &Dynamic| match &rule.rule {
+            Ok(entry) if !rule.enabled || entry.rule.leads.finding().status == Status::Healthy => None,
+            Ok(_) | Err(_) => Some(rule.id.to_string()),
+        };
+        let unwell: Vec<String> = table.dynamic().iter().filter_map(of).collect();
+        if unwell.is_empty() {
+            return Finding::healthy();
+        }
+        let (count, some) = (unwell.len(), unwell.iter().take(10).cloned().collect::<Vec<_>>());
+        let words = format!("{count} of {} rules lead to what is not well", table.dynamic().len());
+        Finding::degraded(words).with_details(serde_json::json!({ "rules": some }))
     }
 
     /// Are rules kept here at all?
@@ -262,7 +293,11 @@ impl Book {
             }
         }
         let name = sent.settings.name.clone().unwrap_or_else(|| id.to_string());
-        let entry = self.options.opener.open("", id, &name, sent.settings.clone()).map_err(Failure::problems)?;
+        let entry = self
+            .options
+            .opener
+            .open("", id, &name, sent.settings.clone(), Missing::Refuse)
+            .map_err(Failure::problems)?;
         let (enabled, rule) = (sent.enabled, sent.json.clone());
         let op = Op::Put { id: id.clone(), position, enabled, rule };
         let version = inner.version + 1;
@@ -305,7 +340,7 @@ impl Book {
     fn opened(&self, kept: &Kept) -> Result<Arc<Entry>, Arc<str>> {
         let settings = edit::kept(&kept.rule)?;
         let name = settings.name.clone().unwrap_or_else(|| kept.id.to_string());
-        let entry = self.options.opener.open("", &kept.id, &name, settings).map_err(|problems| {
+        let entry = self.options.opener.open("", &kept.id, &name, settings, Missing::Wait).map_err(|problems| {
             let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
             tracing::warn!(rule = &*kept.id, "a rule of the database cannot be used here: {}", list.join("; "));
             Arc::from(list.join("; "))

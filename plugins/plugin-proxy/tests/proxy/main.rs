@@ -1,5 +1,6 @@
 //! The proxy over real sockets.
 
+mod clusters;
 mod dynamic;
 mod forwarding;
 mod html;

@@ -22,6 +22,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio_util::sync::CancellationToken;
 
 use super::{Destination, ForwardOptions, answer, request::prepare};
+use crate::cluster::Occupied;
 
 /// Does this request ask for a WebSocket?
 pub fn is_asked_for(head: &request::Parts) -> bool {
@@ -53,7 +54,7 @@ pub(super) async fn open<D: Destination>(
         // Messages that are looked at must be readable.
         request.headers_mut().remove(header::SEC_WEBSOCKET_EXTENSIONS);
     }
-    let outgoing = options.outgoing(cx, request, true);
+    let outgoing = options.outgoing(destination, cx, request, true);
     let mut response = destination.send(outgoing).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(answer::shape(response, options.idle_timeout));
@@ -67,11 +68,14 @@ pub(super) async fn open<D: Destination>(
     }
     let upstream = hyper::upgrade::on(&mut response);
     let (mut head, body) = response.into_parts();
+    // Its place at the target is taken until the conversation ends.
+    let place = head.extensions.remove::<Occupied>();
     remove_hop_by_hop(&mut head.headers, true);
     add_via(&mut head.headers, head.version);
     head.version = Version::HTTP_11;
     let (idle, limit) = (options.idle_timeout, options.max_message);
     head.extensions.insert(Upgrade::new(move |tail: Tail<Http>| async move {
+        let _place = place;
         let both = futures_util::future::try_join(client, upstream).await;
         let (client, upstream) = match both {
             Ok(both) => both,
