@@ -9,6 +9,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio_util::sync::ReusableBoxFuture;
@@ -17,7 +18,7 @@ use crate::{
     chain::Chain,
     cx::Meta,
     error::{BoxError, Error, Source},
-    exec::tail::Tail,
+    exec::{run::Answer, tail::Tail},
     hooks::{Changes, Ended, Stage},
     http_kind::{Http, HttpRequest, HttpResponse, Upgrade},
     problem::{self, X_REQUEST_ID},
@@ -26,14 +27,18 @@ use crate::{
 
 impl Chain<Http> {
     /// Runs one HTTP exchange. The response's body, or the relay of an upgraded connection, completes it.
-    pub async fn respond(
+    pub fn respond<R: Into<HttpRequest>>(
         self: &Arc<Self>,
         meta: Meta,
-        request: impl Into<HttpRequest>,
+        request: R,
         handler: Arc<dyn Handler<Http>>,
-    ) -> Response<Body> {
+    ) -> impl Future<Output = Response<Body>> + use<R> {
         let request_id = meta.request_id.clone();
-        let mut answer = self.run(meta, request.into(), handler).await;
+        let chain = self.clone();
+        self.run(meta, request.into(), handler).map(move |answer| chain.answered(answer, request_id))
+    }
+
+    fn answered(&self, mut answer: Answer<Http>, request_id: HeaderValue) -> Response<Body> {
         let mut response = answer.result.unwrap_or_else(|error| {
             log_error(&error, &request_id);
             problem::response(&error, Some(&request_id)).into()

@@ -48,7 +48,13 @@ impl<K: Kind> Chain<K> {
     ///
     /// When the returned future is dropped before it ends, the entered sets still get `error` and `complete`, in a
     /// task that shutdown waits for.
-    pub async fn run(self: &Arc<Self>, meta: Meta, request: K::Request, handler: Arc<dyn Handler<K>>) -> Answer<K> {
+    pub fn run(
+        self: &Arc<Self>,
+        meta: Meta,
+        request: K::Request,
+        handler: Arc<dyn Handler<K>>,
+    ) -> impl Future<Output = Answer<K>> + use<K> {
+        // Not in the future, which would hold all of this twice and is moved for each exchange.
         let measured = !self.around.unmeasured && !self.links().is_empty();
         let pulse = Pulse::new(if measured { Instant::now() } else { meta.started }, measured);
         let mut cx = Cx::new(meta, request, handler);
@@ -66,11 +72,13 @@ impl<K: Kind> Chain<K> {
             upgraded_bytes: 0,
             to_head: None,
         })));
-        let result = match guard.0.as_deref_mut() {
-            Some(state) => state.go().await,
-            None => unreachable!("the guard was just filled"),
-        };
-        Answer { result, tail: Tail::new(guard.0.take()) }
+        async move {
+            let result = match guard.0.as_deref_mut() {
+                Some(state) => state.go().await,
+                None => unreachable!("the guard was just filled"),
+            };
+            Answer { result, tail: Tail::new(guard.0.take()) }
+        }
     }
 }
 
