@@ -24,6 +24,11 @@ struct Provided {
     by: Option<PluginName>,
 }
 
+/// Where relative paths in settings begin, as the program says: the directory of the configuration file. A service;
+/// without it they begin at the working directory.
+#[derive(Clone, Debug)]
+pub struct BaseDir(pub std::path::PathBuf);
+
 /// A service nobody provides.
 #[derive(Debug, thiserror::Error)]
 #[error(

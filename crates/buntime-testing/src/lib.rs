@@ -18,5 +18,5 @@ pub use compliance::compliance;
 pub use fake_plugin::{Act, FakePlugin, Journal};
 pub use patience::eventually;
 pub use readme::{readme, readme_with};
-pub use runtime::TestRuntime;
+pub use runtime::{TestRuntime, TestRuntimeBuilder};
 pub use upstream::{FakeUpstream, RawUpstream};
