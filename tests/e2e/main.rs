@@ -8,6 +8,7 @@ mod malformed;
 mod protocols;
 mod proxying;
 mod reload;
+mod scopes;
 mod start_errors;
 mod stopping;
 mod upstreams;

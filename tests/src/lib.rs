@@ -12,6 +12,7 @@ mod nginx;
 mod process;
 mod raw;
 mod skip;
+mod stamp;
 mod upstreams;
 mod websocket;
 
@@ -23,6 +24,7 @@ pub use nginx::Nginx;
 pub use process::{Process, Ran, binary};
 pub use raw::Raw;
 pub use skip::{repository, skipped};
+pub use stamp::Stamp;
 pub use upstreams::{Ended, counted, drip, echo, hello};
 pub use websocket::{WebSocket, websocket, websocket_echo};
 

@@ -1,8 +1,8 @@
 //! The plugins that are compiled in, each behind a feature of this crate, and what the configuration must know of them.
 //! Nothing else in the workspace knows this list.
 
-use buntime_config::{Config, PluginCatalog, PluginEntry, SettingsProblem};
-use buntime_core::{Catalog, PluginName};
+use buntime_config::{Config, PluginCatalog, PluginEntry, SettingsProblem, model::ConsumerMatch};
+use buntime_core::{Capability, Catalog, Entry, KeyDigest, PluginName};
 use serde_json::Value;
 
 /// The plugins of this build.
@@ -15,6 +15,8 @@ pub fn builtin() -> Catalog {
     add(&mut catalog, plugin_health::HealthPlugin);
     #[cfg(feature = "logs")]
     add(&mut catalog, plugin_logs::LogsPlugin::new());
+    #[cfg(feature = "consumer-keys")]
+    add(&mut catalog, plugin_consumer_keys::ConsumerKeysPlugin);
     #[cfg(feature = "proxy")]
     add(&mut catalog, plugin_proxy::ProxyPlugin);
     catalog
@@ -24,6 +26,32 @@ pub fn builtin() -> Catalog {
 fn add(catalog: &mut Catalog, plugin: impl buntime_core::Plugin) {
     let added = catalog.add_builtin(plugin);
     debug_assert!(added.is_ok(), "two built-in plugins have one name");
+}
+
+/// What looks up consumers by their keys, when some have one and no auth plugin is listed.
+pub(crate) fn key_lookup(config: &Config, entries: &[PluginEntry], catalog: &Catalog) -> Option<Entry> {
+    const NAME: &str = "consumer-keys";
+    let has_key = |found: &ConsumerMatch| matches!(found, ConsumerMatch::ApiKey(_));
+    let asked = config.consumers.iter().any(|consumer| consumer.matches.iter().any(has_key));
+    let authenticates = |entry: &PluginEntry| {
+        let metadata = catalog.get(&entry.name).map(|(_, metadata)| metadata);
+        entry.is_enabled() && metadata.is_some_and(|metadata| metadata.has(Capability::AuthProvider))
+    };
+    let listed = entries.iter().any(|entry| entry.name.as_str() == NAME || authenticates(entry));
+    let known = catalog.get(&PluginName::new(NAME)).is_some();
+    (asked && known && !listed).then(|| Entry::new(NAME, Value::Object(serde_json::Map::new())))
+}
+
+/// What a consumer's key is looked up by.
+#[cfg(feature = "consumer-keys")]
+pub(crate) fn digest(key: &str) -> Option<KeyDigest> {
+    Some(plugin_consumer_keys::digest(key.as_bytes()))
+}
+
+/// Nothing in this build looks keys up.
+#[cfg(not(feature = "consumer-keys"))]
+pub(crate) fn digest(_: &str) -> Option<KeyDigest> {
+    None
 }
 
 /// A plugin's settings, with what the rest of the file says to it: `log.access: false` keeps access lines off stdout

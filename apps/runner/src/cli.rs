@@ -14,10 +14,11 @@ use tokio::runtime::Runtime;
 
 use crate::{
     catalog::{self, Known},
+    explain::Asked,
     keeper::Origin,
     logging, program,
     signals::{Signals, Told},
-    start::{Options, Running, StartError, start},
+    start::{Options, Running, StartError, explain_alone, start},
 };
 
 /// A gateway in which everything is a plugin. Without a command it serves.
@@ -46,6 +47,20 @@ enum Command {
         /// The file; the one that would be served if left out
         file: Option<PathBuf>,
     },
+    /// Says what would happen to a request and why, as JSON, without a server
+    Explain {
+        /// The path, perhaps with a query
+        path: String,
+        /// The method
+        #[arg(long, default_value = "GET")]
+        method: String,
+        /// The host
+        #[arg(long, default_value = "localhost")]
+        host: String,
+        /// The name of a consumer; nobody known if left out
+        #[arg(long)]
+        consumer: Option<String>,
+    },
     /// Prints the JSON schema of the configuration file
     Schema,
     /// Writes a commented configuration file to start from
@@ -61,6 +76,10 @@ pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         None => serve(cli.config.as_deref(), cli.plugins),
         Some(Command::Check { file }) => check(file.or(cli.config).as_deref(), cli.plugins),
+        Some(Command::Explain { path, method, host, consumer }) => {
+            let asked = Asked { method: Some(method), host: Some(host), path: Some(path), consumer };
+            explain_request(cli.config.as_deref(), cli.plugins, &asked)
+        }
         Some(Command::Schema) => print_schema(),
         Some(Command::Init { path }) => init(&path),
     };
@@ -156,7 +175,7 @@ fn check(file: Option<&Path>, plugins: Vec<String>) -> Outcome {
     let found = runtime()?.block_on(program::preflight(
         &loaded,
         &origin.catalog,
-        &program::program(&loaded.config, &loaded.config.plugins),
+        &program::program(&loaded.config, &loaded.config.plugins, &origin.catalog),
     ));
     let found = loaded.diagnostics(found);
     let told: String = [&loaded.warnings, &found]
@@ -171,6 +190,15 @@ fn check(file: Option<&Path>, plugins: Vec<String>) -> Outcome {
     let name =
         loaded.file.as_ref().map_or_else(|| "the built-in defaults".to_owned(), |file| file.display().to_string());
     print(&format!("{name}: fine\n"))
+}
+
+fn explain_request(config: Option<&Path>, plugins: Vec<String>, asked: &Asked) -> Outcome {
+    let source = Source::find(config, &ProcessEnv, Path::new(""));
+    let origin = Origin { source, env: std::sync::Arc::new(ProcessEnv), plugins, catalog: catalog::builtin() };
+    let runtime = runtime()?;
+    let explained = runtime.block_on(explain_alone(&origin, asked)).map_err(explain)?;
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    print(&format!("{explained:#}\n"))
 }
 
 fn print_schema() -> Outcome {

@@ -20,6 +20,7 @@
 mod admin;
 pub mod catalog;
 pub mod cli;
+mod explain;
 mod gateway;
 mod keeper;
 mod logging;
@@ -27,6 +28,7 @@ mod openapi;
 mod overlay;
 mod pages;
 mod program;
+mod services;
 mod settings;
 mod signals;
 mod start;

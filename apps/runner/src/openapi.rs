@@ -162,6 +162,19 @@ fn own_paths() -> Map<String, Value> {
     );
     add("/api/config/schema", json!({ "get": operation("The JSON schema of the configuration file", None, &ok) }));
     add("/api/routes", json!({ "get": operation("What answers where", None, &ok) }));
+    let asked = |name: &str, what: &str| json!({ "name": name, "in": "query", "schema": { "type": "string" }, "description": what });
+    let mut explain = operation(
+        "What would happen to a request: its route, its chain, why each plugin stands where it does, and which level said each of its settings",
+        None,
+        &ok,
+    );
+    explain["parameters"] = json!([
+        asked("method", "Default `GET`."),
+        asked("host", "Default `localhost`."),
+        asked("path", "Default `/`."),
+        asked("consumer", "Its name; nobody known if left out."),
+    ]);
+    add("/api/explain", json!({ "get": explain }));
     add(
         "/api/session",
         json!({ "post": open(operation("Exchanges the admin token for a cookie", None, &[("200", "Signed in")])),

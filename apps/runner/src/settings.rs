@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) trusted: TrustedProxies,
     /// From the request's head to the response's.
     pub(crate) request_timeout: Duration,
+    /// Requests under way at most.
+    pub(crate) max_requests: Option<usize>,
     /// What opens the admin API; `None` leaves it to the loopback rule.
     pub(crate) admin: Option<TokenHash>,
 }
@@ -24,6 +26,7 @@ impl Settings {
         Self {
             trusted: TrustedProxies::new(config.server.trusted_proxies.iter().map(|cidr| cidr.0)),
             request_timeout: config.server.request_timeout.0,
+            max_requests: config.server.max_requests.and_then(|most| usize::try_from(most).ok()),
             admin: config.admin.token.as_ref().map(|token| TokenHash::of(token.expose().trim())),
         }
     }

@@ -48,7 +48,7 @@ pub use formats::{RESERVED, plugin_base};
 pub use init::starter;
 pub use load::{Context, Loaded, load};
 pub use lookup::{LARGEST_FILE, Source};
-pub use mask::{MASK, is_secret_name, mask};
+pub use mask::{MASK, is_secret_name, mask, mask_merged};
 pub use model::{Config, PluginEntry, Secret};
 pub use schema::schema;
 pub use source::{Position, SourceFile, TextRange};

@@ -4,12 +4,15 @@
 //! a list below such a key, or when a secret environment variable took part in it. The user name and password in a URL
 //! are secret wherever they stand.
 
-use std::sync::LazyLock;
+use std::{collections::HashSet, sync::LazyLock};
 
 use regex::{Captures, Regex};
 use serde_json::Value;
 
-use crate::tree::{Node, Path};
+use crate::{
+    model::PluginEntry,
+    tree::{Node, Path},
+};
 
 /// What is shown in the place of a secret.
 pub const MASK: &str = "***";
@@ -126,6 +129,26 @@ fn mask_below(value: &mut Value, under: Under, parent: Option<&str>) {
                 mask_below(value, under.below(parent, key), Some(key));
             }
         }
+        _ => {}
+    }
+}
+
+/// Masks settings that were merged of several entries: by their keys, in URLs, and wherever a text of theirs stands that
+/// came from a secret variable.
+pub fn mask_merged<'e>(value: &mut Value, entries: impl Iterator<Item = &'e PluginEntry>) {
+    let texts: HashSet<&str> = entries
+        .flat_map(|entry| entry.tainted.iter().filter_map(|pointer| entry.settings.pointer(pointer)?.as_str()))
+        .filter(|text| !text.is_empty())
+        .collect();
+    mask_texts(value, &texts);
+    mask(value, &[]);
+}
+
+fn mask_texts(value: &mut Value, texts: &HashSet<&str>) {
+    match value {
+        Value::String(text) if texts.contains(text.as_str()) => MASK.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_texts(item, texts)),
+        Value::Object(members) => members.values_mut().for_each(|item| mask_texts(item, texts)),
         _ => {}
     }
 }

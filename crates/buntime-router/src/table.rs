@@ -192,6 +192,11 @@ impl<T> RouteTable<T> {
         self.routes.is_empty()
     }
 
+    /// The value of every route, by its place in the configuration.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &T> {
+        self.routes.iter().map(|entry| &entry.value)
+    }
+
     /// Every way to a route in order of precedence: what stands earlier is taken first where both match.
     pub fn list(&self) -> impl ExactSizeIterator<Item = Listed<'_, T>> {
         self.ways.iter().map(|way| {

@@ -16,6 +16,7 @@ impl Plugin for HealthPlugin {
             .with_description("Liveness, readiness and a report of every plugin, database and upstream.")
             .with_capabilities([Capability::Routes])
             .with_priority(2)
+            .gateway_only()
     }
 
     fn settings(&self) -> SettingsSpec {

@@ -51,6 +51,7 @@ impl Plugin for LogsPlugin {
             .with_description("Access log and plugin logs: a ring to query and follow, stdout, OTLP.")
             .with_capabilities([Capability::Routes, Capability::Middleware, Capability::ObservabilityExporter])
             .with_priority(1)
+            .gateway_only()
     }
 
     fn settings(&self) -> SettingsSpec {

@@ -18,6 +18,7 @@ impl Plugin for MetricsPlugin {
             .with_description("Request, plugin and process metrics: Prometheus, JSON and live.")
             .with_capabilities([Capability::Routes, Capability::Middleware])
             .with_priority(0)
+            .gateway_only()
     }
 
     fn settings(&self) -> SettingsSpec {

@@ -175,6 +175,7 @@ mod tests {
 
     fn settings(token: Option<&str>) -> Settings {
         Settings {
+            max_requests: None,
             trusted: TrustedProxies::default(),
             request_timeout: Duration::from_secs(1),
             admin: token.map(TokenHash::of),

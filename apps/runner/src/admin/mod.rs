@@ -4,6 +4,7 @@
 mod attempts;
 mod body;
 mod config;
+mod explain;
 pub(crate) mod failure;
 pub(crate) mod guard;
 mod plugins;
@@ -54,6 +55,7 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/config/reload", post(config::reload))
         .route("/config/schema", get(config::schema))
         .route("/routes", get(routes))
+        .route("/explain", get(explain::explain))
         .route("/openapi.json", get(document))
         .with_state(admin);
     // The last says what happens where nothing matches; here that is nobody's business but an administrator's.

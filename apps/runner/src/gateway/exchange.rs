@@ -13,7 +13,10 @@ use buntime_http::{
 use http::{Request, Response, header, uri::Scheme};
 use http_body::Body as _;
 
-use super::frozen::Frozen;
+use super::{
+    frozen::{Claimed, Frozen},
+    in_flight::{Counted, Full},
+};
 use crate::settings::Settings;
 
 /// One exchange: everything it began with stays the same for it, whatever is reloaded meanwhile.
@@ -67,6 +70,14 @@ impl Exchange {
         (Self { frozen, settings, client, meta }, path.map_err(Error::from))
     }
 
+    /// Counts it among those under way, where that is asked for.
+    pub(crate) fn enter(&self) -> Result<Option<Counted>, Full> {
+        match self.settings.max_requests {
+            None => Ok(None),
+            Some(limit) => self.frozen.in_flight.enter(limit).map(Some).ok_or(Full),
+        }
+    }
+
     /// Answers it behind the whole chain.
     pub(crate) async fn chained(
         mut self,
@@ -76,6 +87,12 @@ impl Exchange {
     ) -> Response<Body> {
         self.meta.route = Some(matched);
         self.frozen.live.chain().respond(self.meta, request, handler).await
+    }
+
+    /// Answers it behind the chain of what claimed it.
+    pub(crate) async fn claimed(mut self, claimed: Claimed, request: Request<Body>) -> Response<Body> {
+        self.meta.route = Some(claimed.matched);
+        claimed.chain.respond(self.meta, request, claimed.handler).await
     }
 
     /// Answers it behind those that only look.

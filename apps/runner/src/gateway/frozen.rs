@@ -8,12 +8,18 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard as Loaded};
 use axum::Router;
-use buntime_core::{Access, Host, Live, Matched, Mount, RouteMatch, RouteSource};
+use buntime_core::{
+    Access, Handler, Host, Http, Live, Matched, Mount, RouteMatch, RouteSource,
+    chain::{Chain, Link},
+};
 use http::request;
 use serde_json::{Value, json};
 
-use super::{exchange::matched, gate::Gate};
-use crate::admin::guard::Guard;
+use super::{exchange::matched, gate::Gate, in_flight::InFlight};
+use crate::{
+    admin::guard::Guard,
+    services::{Leads, Services},
+};
 
 /// The routes of one plugin, below its base.
 pub(crate) struct Base {
@@ -31,10 +37,21 @@ pub(crate) struct Frozen {
     /// By what stands behind `/p/`.
     bases: HashMap<Box<str>, Base>,
     sources: Vec<Arc<dyn RouteSource>>,
+    services: Option<Arc<Services>>,
+    /// Of each route of the services, by its number.
+    chains: Box<[Arc<Chain<Http>>]>,
+    pub(crate) in_flight: InFlight,
+}
+
+/// What a request belongs to outside `/api` and `/p`.
+pub(crate) struct Claimed {
+    pub(crate) matched: Arc<Matched>,
+    pub(crate) handler: Arc<dyn Handler<Http>>,
+    pub(crate) chain: Arc<Chain<Http>>,
 }
 
 impl Frozen {
-    pub(crate) fn new(live: Arc<Live>, guard: &Arc<Guard>) -> Self {
+    pub(crate) fn new(live: Arc<Live>, guard: &Arc<Guard>, in_flight: InFlight) -> Self {
         let pages: Vec<String> = live.plugins().into_iter().filter(|one| one.ui).map(|one| one.base).collect();
         let mut by_base: Vec<(String, Vec<Mount>)> = Vec::new();
         for mount in live.mounts() {
@@ -48,7 +65,10 @@ impl Frozen {
             let ui = pages.contains(&path);
             Some((key, base(&path, &mounts, ui, guard)?))
         });
-        Self { bases: bases.collect(), sources: live.sources(), live }
+        let services = live.data::<Services>();
+        let routes = services.iter().flat_map(|services| services.routes());
+        let chains = routes.map(|leads| live.chain_of_route(&leads.service, &leads.route).clone()).collect();
+        Self { bases: bases.collect(), sources: live.sources(), services, chains, in_flight, live }
     }
 
     /// The plugin's routes that a path below `/p/` belongs to.
@@ -57,9 +77,23 @@ impl Frozen {
         self.bases.get(rest.split('/').next()?)
     }
 
-    /// The first source that claims a request.
-    pub(crate) fn claimed(&self, head: &request::Parts) -> Option<RouteMatch> {
-        self.sources.iter().find_map(|source| source.find(head))
+    /// The first source that claims a request, else the route of a service.
+    pub(crate) fn claimed(&self, head: &request::Parts) -> Option<Claimed> {
+        if let Some(RouteMatch { matched, handler }) = self.sources.iter().find_map(|source| source.find(head)) {
+            return Some(Claimed { matched, handler, chain: Arc::clone(self.live.chain()) });
+        }
+        let found = self.services.as_ref()?.find(head)?;
+        Some(Claimed {
+            matched: Arc::clone(&found.value.matched),
+            handler: Arc::clone(&found.value.handler),
+            chain: Arc::clone(self.chains.get(found.route)?),
+        })
+    }
+
+    /// The route of a service that a request belongs to, if nothing else claims it.
+    pub(crate) fn route_of(&self, head: &request::Parts) -> Option<&Leads> {
+        let of_source = self.sources.iter().any(|source| source.find(head).is_some());
+        if of_source { None } else { Some(self.services.as_ref()?.find(head)?.value) }
     }
 
     /// Everything in it, for the admin API.
@@ -86,8 +120,18 @@ impl Frozen {
             }
             entry
         });
-        of_bases.chain(of_sources).collect()
+        let of_services = self.services.iter().flat_map(|services| services.list()).map(|(at, mut route)| {
+            let sets = self.chains.get(at).map(|chain| chain.links().iter().map(set_name).collect::<Vec<_>>());
+            route["chain"] = json!(sets);
+            route
+        });
+        of_bases.chain(of_sources).chain(of_services).collect()
     }
+}
+
+/// `gateway:cors`.
+fn set_name(link: &Link<Http>) -> String {
+    format!("{}:{}", link.member.plugin, link.set)
 }
 
 /// One router for all that a plugin mounts, each part behind its own gate. Routes that contradict each other make axum
@@ -120,14 +164,16 @@ fn base(path: &str, mounts: &[Mount], ui: bool, guard: &Arc<Guard>) -> Option<Ba
 pub(crate) struct Routes {
     host: Host,
     guard: Arc<Guard>,
+    in_flight: InFlight,
     frozen: ArcSwap<Frozen>,
     building: Mutex<()>,
 }
 
 impl Routes {
     pub(crate) fn new(host: Host, guard: Arc<Guard>) -> Self {
-        let frozen = Frozen::new(host.live(), &guard);
-        Self { host, guard, frozen: ArcSwap::from_pointee(frozen), building: Mutex::default() }
+        let in_flight = InFlight::default();
+        let frozen = Frozen::new(host.live(), &guard, in_flight.clone());
+        Self { host, guard, in_flight, frozen: ArcSwap::from_pointee(frozen), building: Mutex::default() }
     }
 
     /// The router of what runs now. Built anew by the first who finds that what runs is no longer what it was.
@@ -140,7 +186,7 @@ impl Routes {
         let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
         let live = self.host.live();
         if !Arc::ptr_eq(&self.frozen.load().live, &live) {
-            self.frozen.store(Arc::new(Frozen::new(live, &self.guard)));
+            self.frozen.store(Arc::new(Frozen::new(live, &self.guard, self.in_flight.clone())));
         }
         self.frozen.load_full()
     }

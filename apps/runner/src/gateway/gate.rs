@@ -17,6 +17,7 @@ use tower_service::Service;
 use super::{
     answer::{accepts, shape},
     exchange::Exchange,
+    in_flight::{Full, full},
     locate::below,
 };
 use crate::{
@@ -94,7 +95,11 @@ where
         let is_data = self.gate.access == Access::Data;
         Box::pin(async move {
             Ok(if is_data {
-                exchange.chained(matched, request, handler).await
+                match exchange.enter() {
+                    Ok(None) => exchange.chained(matched, request, handler).await,
+                    Ok(Some(counted)) => counted.until_sent(exchange.chained(matched, request, handler).await),
+                    Err(Full) => exchange.observed(matched, request, full()).await,
+                }
             } else {
                 exchange.observed(matched, request, handler).await
             })

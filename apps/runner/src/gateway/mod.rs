@@ -1,13 +1,14 @@
 //! The data path: looks at a request, matches it, and answers it behind the chain that goes with what was matched.
 //!
 //! Order of matching: the runtime's own paths (`/livez`, `/readyz`, `/.well-known/buntime`, `/api`, `/p`), which nothing
-//! else may claim; route sources (proxy rules) in the order of their plugins; `/`; 404. Service routes and apps come
-//! between the last two of these with their own issues.
+//! else may claim; route sources (proxy rules) in the order of their plugins; routes of services; `/`; 404. Apps will
+//! come before `/`.
 
 pub(crate) mod answer;
 pub(crate) mod exchange;
 pub(crate) mod frozen;
 pub(crate) mod gate;
+pub(crate) mod in_flight;
 pub(crate) mod locate;
 pub(crate) mod own;
 
@@ -28,8 +29,9 @@ use tower_service::Service;
 
 use self::{
     exchange::Exchange,
-    frozen::{Base, Routes},
+    frozen::{Base, Frozen, Routes},
     gate::Entered,
+    in_flight::Full,
     own::Own,
 };
 use crate::{
@@ -117,11 +119,25 @@ impl Gateway {
         }
         // From here on it is somebody else's request: our session is none of their business.
         sessions::hide(request.headers_mut());
+        match exchange.enter() {
+            Ok(counted) => {
+                let response = self.pass(exchange, &frozen, request).await;
+                match counted {
+                    Some(counted) => counted.until_sent(response),
+                    None => response,
+                }
+            }
+            Err(Full) => exchange.observed(Arc::clone(&self.own.labels.refused), request, in_flight::full()).await,
+        }
+    }
+
+    /// What is neither the runtime's nor a plugin's.
+    async fn pass(&self, exchange: Exchange, frozen: &Frozen, request: Request<Body>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let claimed = frozen.claimed(&head);
         let request = Request::from_parts(head, body);
-        if let Some(route) = claimed {
-            return exchange.chained(route.matched, request, route.handler).await;
+        if let Some(claimed) = claimed {
+            return exchange.claimed(claimed, request).await;
         }
         match request.uri().path() {
             "/" => exchange.observed(Arc::clone(&self.own.labels.root), request, Arc::clone(&self.own.root)).await,
@@ -197,4 +213,6 @@ pub(crate) struct Labels {
     pub(crate) root: Arc<Matched>,
     pub(crate) well_known: Arc<Matched>,
     pub(crate) unmatched: Arc<Matched>,
+    /// Past the limit of requests under way.
+    pub(crate) refused: Arc<Matched>,
 }

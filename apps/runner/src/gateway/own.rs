@@ -32,6 +32,7 @@ impl Own {
                 root: matched("root", None),
                 well_known: matched("well-known", None),
                 unmatched: matched("unmatched", None),
+                refused: matched("over-capacity", None),
             },
             root: Arc::new(handler_fn(move |cx: &mut Cx<Http>| read_only(cx, |cx| root(&host, cx)))),
             favicon: Arc::new(handler_fn(|cx: &mut Cx<Http>| {

@@ -213,8 +213,8 @@ impl Keeper {
         let mut current = self.current.lock().await;
         let mut draft = Draft { entries: current.entries(), overlay: current.overlay.clone(), current: &current };
         plan(&mut draft)?;
-        let next = Current { overlay: draft.overlay, loaded: Arc::clone(&current.loaded), since: current.since };
-        self.host.apply(next.program()).await.map_err(|errors| refused(&errors))?;
+        let next = Current { overlay: draft.overlay, ..current.same() };
+        self.host.apply(next.program(self.catalog())).await.map_err(|errors| refused(&errors))?;
         match self.store.save(&current.overlay, next.overlay).await {
             Ok(overlay) => {
                 current.overlay = overlay;
@@ -233,7 +233,7 @@ impl Keeper {
 
     /// What cannot be kept is not left running either.
     async fn take_back(&self, current: &Current) {
-        if let Err(errors) = self.host.apply(current.program()).await {
+        if let Err(errors) = self.host.apply(current.program(self.catalog())).await {
             let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
             tracing::error!("a change that could not be kept could not be taken back either: {}", list.join("; "));
         }

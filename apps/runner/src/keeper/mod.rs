@@ -12,7 +12,7 @@ use std::{
 };
 
 use buntime_config::{Context, Diagnostics, Env, Loaded, PluginEntry, Source, load};
-use buntime_core::{Catalog, Error, Host, Program};
+use buntime_core::{Attached, Catalog, Error, Host, Program};
 use buntime_http::server::Control;
 use serde_json::{Value, json};
 use tokio::{runtime::Handle, sync::Mutex};
@@ -27,6 +27,7 @@ use crate::{
     logging::Logging,
     overlay::{Overlay, merge::merge, store::Store},
     program,
+    services::{Opening, Services},
 };
 
 /// Where the configuration is read from, and by what it is judged.
@@ -49,17 +50,30 @@ impl Origin {
 pub(crate) struct Current {
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) overlay: Overlay,
+    /// Those of the file.
+    pub(crate) services: Arc<Services>,
     /// The overlay's version when the file was loaded: what was changed later wins over it.
     pub(crate) since: i64,
 }
 
 impl Current {
+    /// Another of the same.
+    fn same(&self) -> Self {
+        Self {
+            loaded: Arc::clone(&self.loaded),
+            overlay: self.overlay.clone(),
+            services: Arc::clone(&self.services),
+            since: self.since,
+        }
+    }
+
     pub(crate) fn entries(&self) -> Vec<PluginEntry> {
         merge(&self.loaded.config.plugins, &self.overlay, self.since)
     }
 
-    pub(crate) fn program(&self) -> Program {
-        program::program(&self.loaded.config, &self.entries())
+    pub(crate) fn program(&self, catalog: &Catalog) -> Program {
+        let program = program::program(&self.loaded.config, &self.entries(), catalog);
+        Program { data: Attached::new(Arc::clone(&self.services)), ..program }
     }
 }
 
@@ -79,6 +93,7 @@ pub(crate) struct Keeper {
     store: Store,
     control: Arc<Control>,
     logging: Option<Logging>,
+    opening: Opening,
     /// Where plugins are started, whoever asks for it.
     home: Handle,
     /// What the listener was started with.
@@ -94,6 +109,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) control: Arc<Control>,
     pub(crate) logging: Option<Logging>,
+    pub(crate) opening: Opening,
     pub(crate) current: Current,
 }
 
@@ -108,6 +124,7 @@ impl Keeper {
             store: parts.store,
             control: parts.control,
             logging: parts.logging,
+            opening: parts.opening,
             home: Handle::current(),
             started: Arc::clone(&parts.current.loaded),
             current: Mutex::new(parts.current),
@@ -121,6 +138,11 @@ impl Keeper {
         change: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Error> {
         self.home.spawn(change).await.map_err(Error::internal)
+    }
+
+    /// The file in force.
+    pub(crate) async fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.current.lock().await.loaded)
     }
 
     /// Every plugin entry in force.
@@ -164,6 +186,11 @@ impl Keeper {
     /// The plugins that the program knows.
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.origin.catalog
+    }
+
+    /// Ends what services do in the background.
+    pub(crate) fn end_services(&self) {
+        self.opening.end();
     }
 
     /// The file that is watched.

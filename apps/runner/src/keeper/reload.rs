@@ -87,11 +87,16 @@ impl Keeper {
         // What nodes that share the database changed meanwhile comes with it.
         let overlay = self.store.load().await.map_err(|error| ReloadError::Failed(Error::internal(error)))?;
         let overlay = overlay.without_unknown(&self.origin.catalog);
-        let next = Current { loaded, since: overlay.version, overlay };
-        let changed =
-            self.host.apply(next.program()).await.map_err(|errors| {
-                refused(&next.loaded, program::problems(&errors, &next.loaded.config, &next.overlay))
-            })?;
+        let services = self.opening.open(&loaded.config, Some(&current.services));
+        let services = services.map_err(|problems| refused(&loaded, problems))?;
+        let next = Current { loaded, services, since: overlay.version, overlay };
+        // Before the plugins start: those that name a service must find it.
+        next.services.publish(&self.opening);
+        let applied = self.host.apply(next.program(self.catalog())).await;
+        let changed = applied.map_err(|errors| {
+            current.services.publish(&self.opening);
+            refused(&next.loaded, program::problems(&errors, &next.loaded.config, &next.overlay))
+        })?;
         let config = &next.loaded.config;
         self.control.set_limits(limits(config));
         if let Some(Err(error)) = tls.map(|files| self.control.set_tls(&files)) {

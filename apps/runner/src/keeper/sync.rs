@@ -39,8 +39,8 @@ impl Keeper {
         }
         let overlay = self.store.load().await.map_err(Error::internal)?;
         let overlay = overlay.without_unknown(&self.origin.catalog);
-        let next = Current { loaded: Arc::clone(&current.loaded), overlay, since: current.since };
-        match self.host.apply(next.program()).await {
+        let next = Current { overlay, ..current.same() };
+        match self.host.apply(next.program(self.catalog())).await {
             Ok(changed) => tracing::info!(?changed, "took over what another node changed"),
             Err(errors) => {
                 // It will not get better by trying: what does not fit here is reported once and not applied.

@@ -35,6 +35,11 @@ pub struct Server {
     /// How many connections are open at most. Default 10000.
     #[schemars(range(min = 1))]
     pub max_connections: u32,
+    /// How many requests are under way at most; past it the answer is 503 `over_capacity` at once. Health, the admin API
+    /// and plugins' pages are excepted. Without it there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_requests: Option<u32>,
     /// Serves https (and HTTP/2 by ALPN) with this certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
@@ -52,6 +57,7 @@ impl Default for Server {
             idle_timeout: Span::secs(75),
             shutdown_grace: Span::secs(30),
             max_connections: 10_000,
+            max_requests: None,
             tls: None,
         }
     }

@@ -44,6 +44,8 @@ pub struct Standing {
     pub set: String,
     /// The stages it takes part in.
     pub stages: Vec<&'static str>,
+    /// Does it only look? Those run for administrative routes, too.
+    pub observer: bool,
     /// Its place, by which the chain is sorted.
     pub place: OrderKey,
     /// Why it stands there.
@@ -137,6 +139,7 @@ fn standing(link: &Link<Http>, planned: &Planned) -> Standing {
         plugin: link.member.plugin.shared(),
         set: link.set.to_string(),
         stages: link.stages.iter().map(Stage::as_str).collect(),
+        observer: link.observer,
         place: link.key,
         because: because(link, planned),
         configured_by: planned.said.clone(),

@@ -1,33 +1,9 @@
-//! From the configuration to what the core runs, and from the core's errors back to places in the file.
+//! From the core's errors back to places in the file.
 
-use std::collections::BTreeSet;
+use buntime_config::{Config, PluginEntry, Problem};
+use buntime_core::{LoadError, PluginName, Scope};
 
-use buntime_config::{Config, Loaded, PluginEntry, Problem};
-use buntime_core::{Catalog, Entry, LoadError, PluginName, Policy, Program, options::FailureMode};
-use buntime_http::server::TlsFiles;
-
-use crate::{catalog, overlay::Overlay};
-
-/// What is to run.
-pub(crate) fn program(config: &Config, entries: &[PluginEntry]) -> Program {
-    let entries = entries.iter().map(|entry| Entry {
-        plugin: entry.name.clone(),
-        options: entry.options.clone(),
-        settings: catalog::settings_of(entry, config),
-    });
-    let policy = Policy {
-        allowlist: config.policy.allowlist.clone(),
-        allowed_capabilities: config.policy.allowed_capabilities.clone(),
-        required: config.required.clone(),
-        failure_mode: config.policy.failure_mode.unwrap_or(FailureMode::Continue),
-    };
-    Program { entries: entries.collect(), policy, ..Program::default() }
-}
-
-/// The listener's certificate and key, if it has some.
-pub(crate) fn tls_files(config: &Config) -> Option<TlsFiles> {
-    config.server.tls.as_ref().map(|tls| TlsFiles { cert: tls.cert.clone(), key: tls.key.clone() })
-}
+use crate::{explain::is_of, overlay::Overlay};
 
 /// Errors of the core as problems at their places in the file.
 pub(crate) fn problems(errors: &[LoadError], config: &Config, overlay: &Overlay) -> Vec<Problem> {
@@ -53,6 +29,8 @@ fn plugin_of(error: &LoadError) -> Option<&PluginName> {
         LoadError::Settings { plugin, .. }
         | LoadError::MissingDependency { plugin, .. }
         | LoadError::InvalidBase { plugin, .. }
+        | LoadError::ScopedSettings { plugin, .. }
+        | LoadError::Scoped { plugin, .. }
         | LoadError::Startup { plugin, .. } => Some(plugin),
         LoadError::Required { name, .. } | LoadError::UnknownPlugin { name, .. } => Some(name),
         LoadError::DuplicatePlugin(name) | LoadError::SelfDependency(name) | LoadError::BuiltinPlacement(name) => {
@@ -76,6 +54,20 @@ fn problem(error: &LoadError, config: &Config) -> Problem {
                 None => found,
             }
         }
+        LoadError::ScopedSettings { scope, plugin, problem } => {
+            let entry = entry_of(config, scope, plugin);
+            let pointer = entry.map(|entry| entry.settings_pointer(&problem.pointer)).unwrap_or_default();
+            let found = Problem::at(pointer, format!("the settings of `{plugin}` for {scope}: {}", problem.message));
+            let help = problem
+                .help
+                .clone()
+                .unwrap_or_else(|| "they were judged merged with those of the more general levels".to_owned());
+            found.help(help)
+        }
+        LoadError::Scoped { scope, plugin, reason } => {
+            let pointer = entry_of(config, scope, plugin).map(|entry| entry.pointer.clone()).unwrap_or_default();
+            Problem::at(pointer, format!("`{plugin}` for {scope}: {reason}"))
+        }
         LoadError::Required { name, .. } => {
             let index = config.required.iter().position(|required| required == name);
             Problem::at(index.map(|i| format!("/required/{i}")).unwrap_or_default(), error.to_string())
@@ -93,44 +85,7 @@ fn problem(error: &LoadError, config: &Config) -> Problem {
     }
 }
 
-/// What can be found wrong without starting anything: plugins that do not go together, certificates that cannot be
-/// used.
-pub(crate) async fn preflight(loaded: &Loaded, catalog: &Catalog, program: &Program) -> Vec<Problem> {
-    let mut found = Vec::new();
-    // A host without plugins starts nothing and judges programs.
-    match buntime_core::Host::builder().catalog(catalog.clone()).start().await {
-        Ok(host) => {
-            if let Err(errors) = host.check(program).await {
-                found.extend(problems(&errors, &loaded.config, &Overlay::default()));
-            }
-            host.stop(std::time::Duration::ZERO).await;
-        }
-        Err(errors) => found.extend(problems(&errors, &loaded.config, &Overlay::default())),
-    }
-    if let Some(Err(error)) = tls_files(&loaded.config).map(|files| files.load().map(drop)) {
-        found.push(Problem::at("/server/tls", error.to_string()));
-    }
-    found
-}
-
-/// Keys of the file that a running listener cannot take over: their names, if they changed.
-pub(crate) fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
-    let mut keys = BTreeSet::new();
-    let (old, new) = (&before.server, &after.server);
-    if old.host != new.host {
-        keys.insert("server.host");
-    }
-    if old.port != new.port {
-        keys.insert("server.port");
-    }
-    if old.tls.is_some() != new.tls.is_some() {
-        keys.insert("server.tls");
-    }
-    if before.data_dir != after.data_dir {
-        keys.insert("dataDir");
-    }
-    if before.log.format != after.log.format {
-        keys.insert("log.format");
-    }
-    keys.into_iter().collect()
+/// What a level lists of a plugin.
+fn entry_of<'c>(config: &'c Config, scope: &Scope, plugin: &PluginName) -> Option<&'c PluginEntry> {
+    config.entries().find(|entry| entry.name == *plugin && is_of(&entry.scope, scope))
 }

@@ -1,24 +1,26 @@
-//! Starting and stopping: everything is judged and opened in an order that leaves nothing running when a step fails.
+//! Starting: everything is judged and opened in an order that leaves nothing running when a step fails.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
+mod plugins;
+mod running;
+
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use buntime_config::{Diagnostics, Env, Loaded, ProcessEnv, Source};
-use buntime_core::{Catalog, Finding, Host, LoadError, health::Registered, services::Services};
-use buntime_database::{
-    Registry, RegistryError,
-    sqlite::{Options as SqliteOptions, Sqlite},
-};
-use buntime_http::server::{BindError, Drained, ListenOptions, Server, ServerStats};
-use tokio::task::JoinHandle;
+use buntime_core::{Catalog, Finding, Host, health::Registered};
+use buntime_database::{Registry, RegistryError};
+use buntime_http::server::{BindError, ListenOptions, Server};
 use tokio_util::sync::CancellationToken;
 
+use self::plugins::Started;
+pub(crate) use self::plugins::explain as explain_alone;
+pub use self::running::{ReloadRefused, Running};
 use crate::{
     admin::{self, Admin},
     catalog,
     gateway::{Gateway, Shared},
-    keeper::{Current, Keeper, Origin, Parts},
+    keeper::{Keeper, Origin, Parts},
     logging::Logging,
-    overlay::{Overlay, merge::merge, store::Store},
+    overlay::merge::merge,
     program, settings, watch,
 };
 
@@ -82,23 +84,12 @@ pub enum StartError {
     /// The databases do not go together.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// There is nothing to explain.
+    #[error("{}", .0.detail())]
+    Explain(buntime_core::Error),
     /// Threads could not be started.
     #[error("cannot start the server: {0}")]
     Server(#[from] io::Error),
-}
-
-/// A runner that runs. Call [`Running::stop`] before the program ends.
-pub struct Running {
-    addr: SocketAddr,
-    tls: bool,
-    host: Host,
-    shared: Arc<Shared>,
-    keeper: Arc<Keeper>,
-    registry: Arc<Registry>,
-    stats: Arc<ServerStats>,
-    server: JoinHandle<io::Result<Drained>>,
-    ended: CancellationToken,
-    _checks: Vec<Registered>,
 }
 
 /// Starts a runner. Must be called in a tokio runtime, which is the home of the plugins; requests are served by threads
@@ -118,7 +109,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     say(&loaded);
     // A certificate that cannot be used is told at its place, and with everything else that `check` would find.
     if program::tls_files(&loaded.config).is_some_and(|files| files.load().is_err()) {
-        let program = program::program(&loaded.config, &loaded.config.plugins);
+        let program = program::program(&loaded.config, &loaded.config.plugins, &origin.catalog);
         let found = program::preflight(&loaded, &origin.catalog, &program).await;
         if !found.is_empty() {
             return Err(config_error(loaded.diagnostics(found)));
@@ -131,7 +122,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         limits: settings::limits(&loaded.config),
         workers: options.workers,
     })?;
-    let registry = Arc::new(open_databases(&loaded).await?);
+    let registry = Arc::new(plugins::open_databases(&loaded).await?);
     let starting = Starting { origin, loaded, logging, server, registry: Arc::clone(&registry) };
     match starting.go(options.watch.then_some(text)).await {
         Ok(running) => Ok(running),
@@ -160,13 +151,6 @@ fn say(loaded: &Loaded) {
     }
 }
 
-async fn open_databases(loaded: &Loaded) -> Result<Registry, StartError> {
-    let path = loaded.config.data_dir.clone();
-    let sqlite = Sqlite::open(SqliteOptions::in_dir(&path)).await;
-    let sqlite = sqlite.map_err(|source| StartError::Data { path, source })?;
-    Ok(Registry::builder().add(Arc::new(sqlite), true).build()?)
-}
-
 /// A start whose port and database are open.
 struct Starting {
     origin: Origin,
@@ -180,24 +164,10 @@ impl Starting {
     /// `watched` is the file's text if the file is to be watched.
     async fn go(self, watched: Option<Option<Vec<u8>>>) -> Result<Running, StartError> {
         let config = &self.loaded.config;
-        let data_error = |source| StartError::Data { path: config.data_dir.clone(), source };
-        let store = Store::open(self.registry.get(None)?).await.map_err(data_error)?;
-        let overlay = store.load().await.map_err(data_error)?;
-        let overlay = overlay.without_unknown(&self.origin.catalog);
-        let current = Current { since: overlay.version, overlay, loaded: Arc::clone(&self.loaded) };
         let control = Arc::clone(self.server.control());
         let stats = Arc::clone(control.stats());
-
-        let services = Services::default();
-        services.provide::<Registry>(Arc::clone(&self.registry));
-        services.provide::<ServerStats>(Arc::clone(&stats));
-        let builder =
-            Host::builder().catalog(self.origin.catalog.clone()).data_dir(&config.data_dir).services(services);
-        let host = builder
-            .program(current.program())
-            .start()
-            .await
-            .map_err(|errors| self.refused(&errors, &current.overlay))?;
+        let Started { host, store, opening, current } =
+            plugins::start(&self.origin, &self.loaded, &self.registry, &stats).await?;
         if merge(&config.plugins, &current.overlay, current.since).is_empty() {
             tracing::info!("no plugin is configured");
         }
@@ -211,6 +181,7 @@ impl Starting {
             store,
             control,
             logging: self.logging,
+            opening,
             current,
         });
         let admin = admin::router(Admin { shared: Arc::clone(&shared), keeper: Arc::clone(&keeper) });
@@ -223,10 +194,6 @@ impl Starting {
         let (addr, tls) = (self.server.local_addr(), config.server.tls.is_some());
         let server = tokio::spawn(self.server.serve(gateway, ended.clone().cancelled_owned()));
         Ok(Running { addr, tls, host, shared, keeper, registry: self.registry, stats, server, ended, _checks: checks })
-    }
-
-    fn refused(&self, errors: &[LoadError], overlay: &Overlay) -> StartError {
-        config_error(self.loaded.diagnostics(program::problems(errors, &self.loaded.config, overlay)))
     }
 }
 
@@ -257,75 +224,3 @@ fn check_draining(host: &Host, shared: &Arc<Shared>) -> Registered {
         async move { if reasons.is_empty() { Finding::healthy() } else { Finding::unhealthy(reasons.join("; ")) } }
     })
 }
-
-impl Running {
-    /// Where it listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// Its URL, without a path. An address that means every interface is named by one that can be visited.
-    pub fn url(&self) -> String {
-        let mut addr = self.addr;
-        if addr.ip().is_unspecified() {
-            addr.set_ip(if addr.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
-        }
-        format!("{}://{addr}", if self.tls { "https" } else { "http" })
-    }
-
-    /// The plugins.
-    pub fn host(&self) -> &Host {
-        &self.host
-    }
-
-    /// What the listener counts.
-    pub fn stats(&self) -> &Arc<ServerStats> {
-        &self.stats
-    }
-
-    /// Loads the configuration file again. `reason` is for the log, where problems are reported, too.
-    ///
-    /// # Errors
-    /// That nothing was changed.
-    pub async fn reload(&self, reason: &'static str) -> Result<(), ReloadRefused> {
-        self.keeper.reload(reason).await.map(drop).map_err(|_| ReloadRefused)
-    }
-
-    /// Completes when the server has ended by itself, which it does only after an error.
-    pub async fn failed(&mut self) -> io::Error {
-        match (&mut self.server).await {
-            Ok(Err(error)) => error,
-            Ok(Ok(_)) => io::Error::other("the server ended"),
-            Err(error) => io::Error::other(error),
-        }
-    }
-
-    /// Stops in order: not ready any more, no new connections, running exchanges end within `shutdownGrace`, plugins
-    /// shut down in reverse, databases closed.
-    pub async fn stop(self) {
-        let begun = Instant::now();
-        let grace = self.keeper.grace();
-        self.shared.drain();
-        // Streams that would go on for ever say goodbye.
-        self.host.drain();
-        self.ended.cancel();
-        let drained = if self.server.is_finished() { None } else { self.server.await.ok().and_then(Result::ok) };
-        self.host.stop(grace.saturating_sub(begun.elapsed())).await;
-        self.registry.close().await;
-        if let Some(drained) = drained {
-            // Joins threads.
-            let _ = tokio::task::spawn_blocking(move || drained.finish()).await;
-        }
-    }
-}
-
-impl fmt::Debug for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("addr", &self.addr).field("host", &self.host).finish_non_exhaustive()
-    }
-}
-
-/// A reload that changed nothing. The log and the admin API say why.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the configuration was not reloaded; the log says why")]
-pub struct ReloadRefused;

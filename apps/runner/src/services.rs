@@ -1,0 +1,157 @@
+//! Services: the upstream of each, and the routes that lead to it. Made anew by each reload, with the state of targets
+//! that stay carried over; swapped with the plugins as one set.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use buntime_config::{Config, Problem, model::Service};
+use buntime_core::{Clock, Handler, Http, Matched};
+use buntime_router::{Found, Listed, RouteTable, Spec};
+use buntime_upstream::{Cluster, ClusterOptions, Clusters, ForwardOptions, RouteOptions, ServiceRoute, Surroundings};
+use http::{header, request};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+/// A route of a service.
+pub(crate) struct Leads {
+    /// The service's name.
+    pub(crate) service: Arc<str>,
+    /// The route's.
+    pub(crate) route: Arc<str>,
+    pub(crate) matched: Arc<Matched>,
+    pub(crate) handler: Arc<dyn Handler<Http>>,
+}
+
+/// The services of one configuration.
+pub(crate) struct Services {
+    clusters: BTreeMap<Arc<str>, Arc<Cluster>>,
+    table: RouteTable<Leads>,
+}
+
+/// What the services of every configuration share.
+pub(crate) struct Opening {
+    clusters: Arc<Clusters>,
+    around: Surroundings,
+    ended: CancellationToken,
+}
+
+impl Opening {
+    pub(crate) fn new() -> Self {
+        let ended = CancellationToken::new();
+        Self { clusters: Arc::new(Clusters::new()), around: Surroundings::new(Clock::system(), ended.clone()), ended }
+    }
+
+    /// The typed service by which plugins find clusters.
+    pub(crate) fn clusters(&self) -> &Arc<Clusters> {
+        &self.clusters
+    }
+
+    /// Opens the services of a configuration. `before` are those it replaces.
+    ///
+    /// # Errors
+    /// What only this machine can know: certificate authorities, for example.
+    pub(crate) fn open(&self, config: &Config, before: Option<&Services>) -> Result<Arc<Services>, Vec<Problem>> {
+        let (mut clusters, mut problems) = (BTreeMap::new(), Vec::new());
+        for (index, service) in config.services.iter().enumerate() {
+            let earlier = before.and_then(|before| before.clusters.get(service.name.as_str()));
+            let options = ClusterOptions::of(&service.upstream);
+            let earlier = earlier.map(|cluster| &**cluster);
+            match Cluster::open(&service.name, &service.upstream, &options, &self.around, earlier) {
+                Ok(cluster) => {
+                    clusters.insert(Arc::from(service.name.as_str()), cluster);
+                }
+                Err(error) => problems.push(Problem::at(format!("/services/{index}/upstream"), error.to_string())),
+            }
+        }
+        let routes = config.services.iter().flat_map(|service| {
+            let cluster = clusters.get(service.name.as_str()).cloned();
+            service.routes.iter().filter_map(move |route| Some((service, route, cluster.clone()?)))
+        });
+        let table = RouteTable::new(
+            routes.map(|(service, route, cluster)| (Spec::from(route), self.leads(service, route, cluster))),
+        );
+        match table {
+            Ok(table) if problems.is_empty() => Ok(Arc::new(Services { clusters, table })),
+            Ok(_) => Err(problems),
+            Err((at, bad)) => {
+                problems.push(Problem::at(pointer_of(config, at), bad.to_string()));
+                Err(problems)
+            }
+        }
+    }
+
+    fn leads(&self, service: &Service, route: &buntime_config::model::Route, cluster: Arc<Cluster>) -> Leads {
+        let forward = ForwardOptions {
+            preserve_host: route.preserve_host,
+            stopping: self.ended.clone(),
+            ..ForwardOptions::default()
+        };
+        let strip = if route.strip_path { route.paths.clone() } else { Vec::new() };
+        Leads {
+            service: service.name.as_str().into(),
+            route: route.name.as_str().into(),
+            matched: Arc::new(Matched {
+                label: format!("service:{}/{}", service.name, route.name).into(),
+                plugin: None,
+                public: route.public,
+                data: None,
+            }),
+            handler: ServiceRoute::new(cluster, RouteOptions { strip, forward }),
+        }
+    }
+
+    /// Ends the tasks of every cluster.
+    pub(crate) fn end(&self) {
+        self.ended.cancel();
+    }
+}
+
+/// The place in the file of a route by its number among all.
+fn pointer_of(config: &Config, at: usize) -> String {
+    let places = config
+        .services
+        .iter()
+        .enumerate()
+        .flat_map(|(s, service)| (0..service.routes.len()).map(move |r| format!("/services/{s}/routes/{r}")));
+    places.into_iter().nth(at).unwrap_or_default()
+}
+
+impl Services {
+    /// Lets plugins find these clusters by name.
+    pub(crate) fn publish(&self, opening: &Opening) {
+        opening.clusters.replace(self.clusters.values().cloned());
+    }
+
+    /// The route that a request belongs to.
+    pub(crate) fn find(&self, head: &request::Parts) -> Option<Found<'_, Leads>> {
+        if self.table.is_empty() {
+            return None;
+        }
+        let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        self.table.find(&head.method, host, head.uri.path(), &head.headers)
+    }
+
+    /// Every route, by its number.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Leads> {
+        self.table.values()
+    }
+
+    /// Every way to a route by precedence, with the route's number: for the admin API.
+    pub(crate) fn list(&self) -> Vec<(usize, Value)> {
+        let way = |way: Listed<'_, Leads>| {
+            let headers: BTreeMap<&str, String> = way
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .collect();
+            let methods: Vec<&str> = way.methods.iter().map(http::Method::as_str).collect();
+            let shown = json!({
+                "type": "service", "service": &*way.value.service, "route": &*way.value.route,
+                "label": &*way.value.matched.label, "host": way.host.map(ToString::to_string),
+                "path": way.path.map(ToString::to_string), "methods": methods, "headers": headers,
+                "public": way.value.matched.public,
+            });
+            (way.route, shown)
+        };
+        self.table.list().map(way).collect()
+    }
+}

@@ -1,0 +1,88 @@
+//! What runs with a listener or without one: databases, services, plugins.
+
+use std::sync::Arc;
+
+use buntime_config::Loaded;
+use buntime_core::{Host, services::Services};
+use buntime_database::{
+    Registry,
+    sqlite::{Options as SqliteOptions, Sqlite},
+};
+use buntime_http::server::ServerStats;
+use buntime_upstream::Clusters;
+use serde_json::Value;
+
+use super::{StartError, config_error};
+use crate::{
+    admin::guard::Guard,
+    explain::Asked,
+    gateway::{frozen::Frozen, in_flight::InFlight},
+    keeper::{Current, Origin},
+    overlay::store::Store,
+    program,
+    services::Opening,
+};
+
+/// Plugins that run, and what keeps them in force.
+pub(super) struct Started {
+    pub(super) host: Host,
+    pub(super) store: Store,
+    pub(super) opening: Opening,
+    pub(super) current: Current,
+}
+
+pub(super) async fn open_databases(loaded: &Loaded) -> Result<Registry, StartError> {
+    let path = loaded.config.data_dir.clone();
+    let sqlite = Sqlite::open(SqliteOptions::in_dir(&path)).await;
+    let sqlite = sqlite.map_err(|source| StartError::Data { path, source })?;
+    Ok(Registry::builder().add(Arc::new(sqlite), true).build()?)
+}
+
+/// Starts the plugins of a configuration, with what the admin API changed.
+pub(super) async fn start(
+    origin: &Origin,
+    loaded: &Arc<Loaded>,
+    registry: &Arc<Registry>,
+    stats: &Arc<ServerStats>,
+) -> Result<Started, StartError> {
+    let config = &loaded.config;
+    let data_error = |source| StartError::Data { path: config.data_dir.clone(), source };
+    let store = Store::open(registry.get(None)?).await.map_err(data_error)?;
+    let overlay = store.load().await.map_err(data_error)?;
+    let overlay = overlay.without_unknown(&origin.catalog);
+    let opening = Opening::new();
+    let services = opening.open(config, None).map_err(|found| config_error(loaded.diagnostics(found)))?;
+    services.publish(&opening);
+    let current = Current { since: overlay.version, overlay, services, loaded: Arc::clone(loaded) };
+
+    let services = Services::default();
+    services.provide::<Registry>(Arc::clone(registry));
+    services.provide::<Clusters>(Arc::clone(opening.clusters()));
+    services.provide::<ServerStats>(Arc::clone(stats));
+    let builder = Host::builder().catalog(origin.catalog.clone()).data_dir(&config.data_dir).services(services);
+    let host = builder.program(current.program(&origin.catalog)).start().await.map_err(|errors| {
+        opening.end();
+        config_error(loaded.diagnostics(program::problems(&errors, config, &current.overlay)))
+    })?;
+    Ok(Started { host, store, opening, current })
+}
+
+/// What would happen to a request, without a listener: the plugins are started, asked, and stopped.
+pub(crate) async fn explain(origin: &Origin, asked: &Asked) -> Result<Value, StartError> {
+    let loaded = Arc::new(origin.load().map_err(config_error)?);
+    let registry = Arc::new(open_databases(&loaded).await?);
+    let started = start(origin, &loaded, &registry, &Arc::default()).await;
+    let result = match started {
+        Ok(Started { host, opening, .. }) => {
+            let frozen = Frozen::new(host.live(), &Arc::new(Guard::default()), InFlight::default());
+            let explained = asked.explain(&frozen, &loaded.config).await;
+            drop(frozen);
+            host.stop(loaded.config.server.shutdown_grace.0).await;
+            opening.end();
+            explained.map_err(StartError::Explain)
+        }
+        Err(error) => Err(error),
+    };
+    registry.close().await;
+    result
+}
