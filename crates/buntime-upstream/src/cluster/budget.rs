@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn a_share_of_the_requests_and_a_few_each_second() {
         let start = Instant::now();
-        let budget = budget(20.0, 1, start);
+        let budget = budget(25.0, 1, start);
         let taken = (1..=1000).filter(|request| budget.take(start, *request)).count();
-        assert_eq!(taken, 210, "ten seconds' worth and a fifth of the requests");
+        assert_eq!(taken, 260, "ten seconds' worth and a quarter of the requests");
         let taken = (0..100).filter(|_| budget.take(start + Duration::from_secs(5), 1000)).count();
         assert!((4..=6).contains(&taken), "{taken}");
     }

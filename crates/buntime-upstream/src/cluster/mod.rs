@@ -24,6 +24,8 @@ mod report;
 mod rota;
 mod send;
 mod target;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod wheel;
 mod wire;
