@@ -4,7 +4,10 @@
 use std::{hint::black_box, sync::Arc};
 
 use axum::body::Body;
-use buntime_core::{Cx, Handler, HookSet, Hooks, Host, Http, HttpRequest, Meta, Post, Pre, Stages, Step, handler_fn};
+use buntime_core::{
+    Capability, ConsumerScope, Cx, Entry, Handler, HookSet, Hooks, Host, Http, HttpRequest, Meta, Post, Pre, Stages,
+    Step, handler_fn,
+};
 use buntime_testing::{FakePlugin, Journal};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
@@ -66,5 +69,62 @@ fn chain(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, chain);
+/// Says that `acme` calls.
+struct Names(Arc<str>);
+
+impl Hooks<Http> for Names {
+    fn stages(&self) -> Stages {
+        Stages::PRE
+    }
+
+    fn pre<'a>(&'a self, cx: &'a mut Cx<Http>) -> Step<'a, Pre<Http>> {
+        Step::Done(cx.set_consumer(self.0.clone()).map(|()| Pre::Continue).map_err(Into::into))
+    }
+}
+
+/// Two phases: what it costs that the chain goes on as a consumer's own, beside the same chain for somebody who
+/// configures nothing. The budget is 200 ns.
+fn two_phases(c: &mut Criterion) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let _entered = runtime.enter();
+    let handler: Arc<dyn Handler<Http>> =
+        Arc::new(handler_fn::<Http, _>(|_| Step::ready(Response::new(Body::empty()).into())));
+    let mut group = c.benchmark_group("two phases");
+    for (name, who) in [("nothing configured", "nobody"), ("a chain of its own", "acme")] {
+        let host = runtime.block_on(async {
+            let journal = Journal::default();
+            let names = who.to_owned();
+            let auth = FakePlugin::new("auth", &journal).with_sets(&[]).at(10);
+            let auth = auth.with(|m| m.with_capabilities([Capability::AuthProvider]));
+            let auth = auth.offering(move |s| s.hooks(HookSet::new("auth", Names(names.as_str().into()))));
+            let mut builder = Host::builder().unmeasured().plugin(auth, json!({}));
+            for number in 0..8 {
+                let plugin = FakePlugin::new(&format!("p{number}"), &journal).with_sets(&[]);
+                let plugin = plugin.offering(|startup| startup.hooks(HookSet::new("nothing", Nothing)));
+                builder = builder.plugin(plugin, json!({}));
+            }
+            let entries = vec![Entry::new("p3", json!({ "value": 1 }))];
+            let acme = ConsumerScope { name: "acme".into(), groups: vec![], matches: vec![], entries };
+            match builder.consumers([acme]).start().await {
+                Ok(host) => host,
+                Err(errors) => panic!("{errors:?}"),
+            }
+        });
+        let live = host.live();
+        let exchange = || (Meta::new(HeaderValue::from_static("id")), HttpRequest::from(Request::new(Body::empty())));
+        let (meta, request) = exchange();
+        runtime.block_on(live.chain().respond(meta, request, handler.clone()));
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(
+                exchange,
+                |(meta, request)| black_box(live.chain().respond(meta, request, handler.clone()).now_or_never()),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, chain, two_phases);
 criterion_main!(benches);

@@ -374,6 +374,17 @@ mod tests {
     }
 
     #[test]
+    fn a_more_specific_level_wins_option_by_option() {
+        let read = |v| serde_json::from_value::<EntryOptions>(v).unwrap();
+        let general = json!({ "priority": 5, "enabled": true, "hookPriorities": { "a": 1, "b": 2 }, "onError": "fail",
+            "breaker": { "failures": 9 }, "dependsOn": ["x"] });
+        let specific = json!({ "enabled": false, "hookPriorities": { "b": 3 }, "breaker": { "successes": 7 } });
+        let expected = json!({ "priority": 5, "enabled": false, "hookPriorities": { "a": 1, "b": 3 },
+            "onError": "fail", "breaker": { "successes": 7 }, "dependsOn": ["x"] });
+        assert_eq!(read(general).overlaid(&read(specific)), read(expected));
+    }
+
+    #[test]
     fn the_list_of_keys_is_whole() {
         let schema = serde_json::to_value(schemars::schema_for!(EntryOptions)).unwrap();
         let mut keys: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();

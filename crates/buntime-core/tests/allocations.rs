@@ -52,10 +52,15 @@ async fn host(count: usize) -> Host {
 
 /// The heap allocations of one exchange, body read to its end.
 fn allocations(host: &Host, handler: &Arc<dyn Handler<Http>>) -> u64 {
+    allocations_of(host, handler, "")
+}
+
+/// Those of an exchange of a consumer.
+fn allocations_of(host: &Host, handler: &Arc<dyn Handler<Http>>, who: &'static str) -> u64 {
     let live = host.live();
     let exchange = || {
         let mut request = Request::new(Body::empty());
-        request.headers_mut().insert("host", HeaderValue::from_static("example.com"));
+        request.headers_mut().insert("host", HeaderValue::from_static(who));
         let meta = Meta::new(HeaderValue::from_static("id"));
         let mut counted = allocation_counter::AllocationInfo::default();
         let handler = handler.clone();
@@ -80,6 +85,53 @@ async fn ready_hooks_allocate_nothing() {
     assert_eq!(eight, one, "eight hook sets allocate as much as one");
     let none = allocations(&host(0).await, &handler);
     assert!(one <= none + 2, "the body that completes the exchange costs at most two: {none} without, {one} with");
+}
+
+#[tokio::test]
+async fn resolving_scopes_allocates_nothing() {
+    let handler: Arc<dyn Handler<Http>> =
+        Arc::new(handler_fn::<Http, _>(|_| Step::ready(Response::new(Body::from("fine")).into())));
+    let host = with_consumers().await;
+    // Built by the first who comes.
+    let first = host.live().chain().respond(
+        Meta::new(HeaderValue::from_static("id")),
+        Request::builder().header("host", "acme").body(Body::empty()).unwrap(),
+        handler.clone(),
+    );
+    assert_eq!(first.await.status(), 200);
+    let unknown = allocations_of(&host, &handler, "nobody");
+    assert_eq!(allocations_of(&host, &handler, "acme"), unknown);
+}
+
+/// One who says who calls by `Host`, and one that a consumer configures.
+async fn with_consumers() -> Host {
+    let journal = Journal::default();
+    let auth =
+        FakePlugin::new("auth", &journal).with_sets(&[]).at(10).offering(|s| s.hooks(HookSet::new("auth", Names)));
+    let auth = auth.with(|m| m.with_capabilities([buntime_core::Capability::AuthProvider]));
+    let other = FakePlugin::new("other", &journal).with_sets(&[]);
+    let other = other.offering(|startup| startup.hooks(HookSet::new("nothing", Nothing)));
+    let entries = vec![buntime_core::Entry::new("other", json!({ "value": 1 }))];
+    let acme = buntime_core::ConsumerScope { name: "acme".into(), groups: vec![], matches: vec![], entries };
+    let builder = Host::builder().plugin(auth, json!({})).plugin(other, json!({})).consumers([acme]);
+    builder.start().await.unwrap()
+}
+
+struct Names;
+
+impl Hooks<Http> for Names {
+    fn stages(&self) -> Stages {
+        Stages::PRE
+    }
+
+    fn pre<'a>(&'a self, cx: &'a mut Cx<Http>) -> Step<'a, Pre<Http>> {
+        thread_local! {
+            static KNOWN: [Arc<str>; 2] = ["acme".into(), "nobody".into()];
+        }
+        let host = cx.request().headers["host"].clone();
+        let known = KNOWN.with(|known| known.iter().find(|name| name.as_bytes() == host.as_bytes()).cloned());
+        Step::Done(known.map_or(Ok(()), |name| cx.set_consumer(name)).map(|()| Pre::Continue).map_err(Into::into))
+    }
 }
 
 #[tokio::test]
