@@ -7,8 +7,10 @@
 //! first. In the runner the rules are part of the router; alone, in any axum program, the plugin's hook matches by
 //! itself: see `examples/standalone.rs`.
 //!
-//! What is absent on purpose: several targets for a rule, retries beyond a pooled connection that had died, active
-//! health checks, caching, WebSockets over HTTP/2.
+//! A rule leads to one target, to targets of its own, or to those of a service; rules are those of the settings, and
+//! those that the API adds and a database keeps.
+//!
+//! What is absent on purpose: caching, WebSockets over HTTP/2.
 
 mod api;
 mod config;

@@ -16,7 +16,10 @@ fn proxy_complies() {
                 "timeout": "10s", "connectTimeout": "1s", "idleTimeout": "1m", "maxMessageSize": "1mb"
             },
             { "pattern": "^/h2/", "target": "http://127.0.0.1:9001", "http2": "prior-knowledge", "ws": false },
-            { "pattern": "^/tls/", "target": "https://127.0.0.1:9002", "http2": false, "secure": false }
-        ] }),
+            { "pattern": "^/tls/", "target": "https://127.0.0.1:9002", "http2": false, "secure": false },
+            { "pattern": "^/many/", "upstream": { "targets": [
+                { "url": "http://127.0.0.1:9003", "weight": 2 }, { "url": "http://127.0.0.1:9004", "priority": 1 }
+            ], "retries": 1, "timeout": "3s", "health": { "active": { "path": "/health" } } } }
+        ], "maxDynamicRules": 100 }),
     );
 }

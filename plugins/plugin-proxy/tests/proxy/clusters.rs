@@ -131,7 +131,7 @@ async fn a_service_that_is_not_there_is_an_error_that_lists_those_that_are() {
         let rules = json!({ "rules": [{ "name": "r", "pattern": "^/", "service": "usres" }] });
         let policy = buntime_core::Policy { required: vec!["proxy".into()], ..Default::default() };
         let host = Host::builder().services(services).plugin(ProxyPlugin, rules).policy(policy).start().await;
-        format!("{:?}", host.err().expect("it does not start"))
+        format!("{:?}", host.expect_err("it does not start"))
     };
     let words = start(services_of(&clusters)).await;
     assert!(words.contains("there is no service `usres`; there is `orders`, `users`"), "{words}");
