@@ -45,7 +45,8 @@ pub struct When {
     pub methods: Vec<String>,
     /// Labels of what was matched, such as `service:users/users` or `proxy:legacy`; a `*` at the end is any rest.
     pub routes: Vec<String>,
-    /// Is an answer of the upstream with such a status a failure too, or only an error of the gateway? Default false.
+    /// Is an answer with such a status, as an upstream's own, a failure too, or only an error of the gateway? Default
+    /// false.
     pub answers: bool,
 }
 

@@ -51,8 +51,7 @@ impl Fixed {
     /// # Errors
     /// When its file cannot be read.
     pub(crate) fn new(settings: &ResponseSettings, base: &Path) -> Result<Self, BoxError> {
-        let mut headers: HeaderMap =
-            settings.headers.iter().filter_map(|(name, value)| field(name, value)).collect();
+        let mut headers: HeaderMap = settings.headers.iter().filter_map(|(name, value)| field(name, value)).collect();
         let (body, content_type) = match (&settings.body, &settings.file) {
             (Some(Value::String(text)), _) => (Bytes::from(text.clone()), "text/plain; charset=utf-8"),
             (Some(json), _) => (Bytes::from(json.to_string()), "application/json"),

@@ -117,7 +117,8 @@ impl Documents {
         let default = DEFAULT.map(|media_type| quality(headers, media_type)).into_iter().max().unwrap_or_default();
         let (mut best, mut negotiated) = (None, false);
         let mut at_least = (default, 1);
-        for document in self.0.iter().filter(|document| document.matcher.takes(failure) && document.matcher.is_for(cx)) {
+        for document in self.0.iter().filter(|document| document.matcher.takes(failure) && document.matcher.is_for(cx))
+        {
             let Some(accept) = &document.accept else {
                 // For everybody, unless one before it is liked.
                 return best.or(Some(document)).map(|document| (document, negotiated));
@@ -142,9 +143,8 @@ struct Words<'a> {
 
 impl Document {
     fn new(settings: &DocumentSettings, base: &Path, pointer: &str) -> Result<Self, BoxError> {
-        let matcher = Matcher::new(&settings.when, pointer).map_err(|problems| {
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        })?;
+        let matcher = Matcher::new(&settings.when, pointer)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let content_type = match (&settings.content_type, &settings.accept, &settings.file) {
             (Some(said), ..) => said.clone(),
             (None, Some(accept), _) if accept.starts_with("text/") => format!("{accept}; charset=utf-8"),

@@ -9,8 +9,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use buntime_core::{Cx, Error, ErrorKind, Hooks, Http, HttpResponse, OnFailure, Post, Pre, Retry, Source, Stages, Step};
-use http::{StatusCode, header};
+use buntime_core::{
+    Cx, Error, ErrorKind, Hooks, Http, HttpResponse, OnFailure, Post, Pre, Retry, Source, Stages, Step,
+};
+use http::{Method, StatusCode, header};
 use http_body::Body as _;
 
 use crate::{
@@ -127,8 +129,9 @@ impl Hooks<Http> for RecoveryHooks {
 
     fn pre<'a>(&'a self, cx: &'a mut Cx<Http>) -> Step<'a, Pre<Http>> {
         let sends = self.0.rules.iter().any(|rule| rule.sends() && rule.matcher.is_for(cx));
+        let head = cx.request();
         // An upgraded connection is one of a kind.
-        if sends && !cx.request().headers.contains_key(header::UPGRADE) {
+        if sends && head.method != Method::CONNECT && !head.headers.contains_key(header::UPGRADE) {
             let (exchange, max_body) = (Exchange::default(), self.0.max_body);
             cx.insert(exchange.clone());
             cx.before_handler(move |cx| exchange.begin(cx, max_body));

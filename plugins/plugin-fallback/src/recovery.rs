@@ -9,9 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use buntime_core::{
-    AttemptReport, Cx, Error, ErrorKind, Handler, Http, HttpResponse, Kind, Retry, Step,
-};
+use buntime_core::{AttemptReport, Cx, Error, ErrorKind, Handler, Http, HttpResponse, Kind, Retry, Step};
 use buntime_upstream::{RouteOptions, ServiceRoute};
 use http::{HeaderMap, Method, StatusCode, header};
 
@@ -86,7 +84,7 @@ struct Tried {
 }
 
 impl Tried {
-    fn note(&mut self, target: &'static str, name: String, error: Result<StatusCode, &Error>) {
+    fn note(&mut self, target: &'static str, name: &str, error: Result<StatusCode, &Error>) {
         let (code, detail) = match error {
             Ok(status) => ("upstream_answer", format!("It answered {}", status.as_u16())),
             Err(error) => (error.code(), error.detail().to_owned()),
@@ -146,19 +144,20 @@ impl Recovery {
                     break;
                 };
                 tokio::time::sleep(pause).await;
-                match self.attempt(cx, &*handler).await? {
-                    Ok(response) => return Some(response),
-                    Err(failed) => {
-                        may_send = failed.may_follow(cx.request().method.clone());
-                        failed.note(tried, "retry", format!("attempt {}", number + 2));
+                match self.attempt(cx, &*handler).await {
+                    Some(Ok(response)) => return Some(response),
+                    Some(Err(failed)) => {
+                        may_send = failed.may_follow(&cx.request().method);
+                        failed.note(tried, "retry", &format!("attempt {}", number + 2));
                     }
+                    None => may_send = false,
                 }
             }
         }
         if let Some(service) = rule.service.as_ref().filter(|_| may_send) {
             match self.ask(cx, service).await {
                 Some(Ok(response)) => return Some(response),
-                Some(Err(failed)) => failed.note(tried, "fallback", format!("service `{}`", service.name)),
+                Some(Err(failed)) => failed.note(tried, "fallback", &format!("service `{}`", service.name)),
                 None => {}
             }
         }
@@ -211,15 +210,14 @@ enum Failed {
 }
 
 impl Failed {
-    #[expect(clippy::needless_pass_by_value, reason = "the context is borrowed where it is asked for")]
-    fn may_follow(&self, method: Method) -> bool {
+    fn may_follow(&self, method: &Method) -> bool {
         match self {
-            Self::Error(error) => may_follow(error, &method),
+            Self::Error(error) => may_follow(error, method),
             Self::Answer(_) => method.is_idempotent(),
         }
     }
 
-    fn note(&self, tried: &mut Tried, target: &'static str, name: String) {
+    fn note(&self, tried: &mut Tried, target: &'static str, name: &str) {
         let why = match self {
             Self::Error(error) => Err(error),
             Self::Answer(status) => Ok(*status),
@@ -267,7 +265,10 @@ mod tests {
         let retry = RetrySettings { attempts: 9, backoff: Span::millis(100), max_backoff: Span::secs(1) };
         for (number, longest) in [(0, 100), (1, 200), (3, 800), (4, 1000), (60, 1000)] {
             let pause = pause(&retry, number, None).unwrap();
-            assert!(pause <= Duration::from_millis(longest) && pause >= Duration::from_millis(longest / 2), "{pause:?}");
+            assert!(
+                pause <= Duration::from_millis(longest) && pause >= Duration::from_millis(longest / 2),
+                "{pause:?}"
+            );
         }
         assert_eq!(pause(&retry, 0, Some(Duration::from_secs(1))), Some(Duration::from_secs(1)));
         assert_eq!(pause(&retry, 0, Some(Duration::from_secs(2))), None);

@@ -66,9 +66,8 @@ impl Rule {
     ) -> Result<Self, BoxError> {
         let pointer = format!("/rules/{index}");
         let told = |key: &str, error: BoxError| BoxError::from(format!("at {pointer}{key}: {error}"));
-        let matcher = Matcher::new(&settings.when, &format!("{pointer}/when")).map_err(|problems| {
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        })?;
+        let matcher = Matcher::new(&settings.when, &format!("{pointer}/when"))
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let service = settings.service.as_deref().map(|name| Service::find(name, clusters)).transpose();
         let response = settings.response.as_ref().map(|response| Fixed::new(response, base)).transpose();
         Ok(Self {

@@ -54,6 +54,14 @@ async fn a_request_is_sent_again_whole_if_it_was_kept() {
     let answer = ask(&runtime, "PUT /a", &[], "0123456789x").await;
     assert_eq!((answer.status, main.count()), (502, 1), "longer than what is kept");
     runtime.stop().await;
+
+    let main = Scripted::start(&[""]).await;
+    let rule = json!({ "retry": retry(3), "service": "backup", "response": { "body": "later" } });
+    let settings = json!({ "rules": [rule], "maxBody": 10 });
+    let runtime = gateway(&main.upstream.url(), &main.upstream.url(), settings).start().await;
+    let answer = ask(&runtime, "PUT /a", &[], "0123456789x").await;
+    assert_eq!((answer.body.as_str(), main.count()), ("later", 1), "what needs nothing sent is left");
+    runtime.stop().await;
 }
 
 #[tokio::test]

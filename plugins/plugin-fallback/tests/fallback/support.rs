@@ -43,7 +43,10 @@ impl Scripted {
                 let (status, text) = answer.split_once(' ').unwrap_or((answer, ""));
                 let text = text.replace("{body}", &String::from_utf8_lossy(&body));
                 let text = text.replace("{head}", &head);
-                let answer = format!("HTTP/1.1 {status} X\r\nx-upstream: yes\r\netag: \"1\"\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+                let answer = format!(
+                    "HTTP/1.1 {status} X\r\nx-upstream: yes\r\netag: \"1\"\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{text}",
+                    text.len()
+                );
                 let _ = stream.write_all(answer.as_bytes()).await;
                 let _ = stream.shutdown().await;
             }
@@ -57,7 +60,8 @@ impl Scripted {
 }
 
 fn length(head: &str) -> usize {
-    let line = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::to_owned));
+    let line =
+        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::to_owned));
     line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
 }
 
