@@ -224,7 +224,7 @@ pub(crate) struct Kept {
 /// Where a chain goes on once it is known who calls.
 pub(crate) trait Branches<K: Kind>: Send + Sync {
     /// The chain of that consumer: the same links up to the split, its own from there on.
-    fn of(self: Arc<Self>, base: &Arc<Chain<K>>, consumer: &str) -> Branch<K>;
+    fn of(&self, base: &Arc<Chain<K>>, consumer: &str) -> Branch<K>;
 }
 
 /// How a chain goes on.

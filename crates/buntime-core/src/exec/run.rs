@@ -123,7 +123,7 @@ impl<K: Kind> State<K> {
                 && let Some(consumer) = self.cx.consumer()
                 && let Some(branches) = &chain.branches
             {
-                match branches.clone().of(&chain, consumer) {
+                match branches.of(&chain, consumer) {
                     Branch::Same => {}
                     Branch::On(other) => chain = self.go_on(other),
                     Branch::Later(building) => match self.await_branch(building).await {

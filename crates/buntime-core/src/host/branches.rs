@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -44,7 +45,7 @@ pub(crate) struct Book {
     /// Those started for consumers.
     own: Mutex<BTreeMap<InstanceId, Arc<Instance>>>,
     /// What was built, the oldest first.
-    built: Mutex<VecDeque<(Weak<PathBranches>, u32)>>,
+    built: Mutex<VecDeque<(Weak<OfPath>, u32)>>,
 }
 
 impl Book {
@@ -137,7 +138,7 @@ impl Book {
     }
 
     /// Notes what was built, and makes room.
-    fn note(&self, path: &Arc<PathBranches>, number: u32) {
+    fn note(&self, path: &Arc<OfPath>, number: u32) {
         let mut built = lock(&self.built);
         built.push_back((Arc::downgrade(path), number));
         let mut forgotten = 0;
@@ -175,12 +176,37 @@ impl Book {
 }
 
 /// The chains of consumers on one path.
-pub(crate) struct PathBranches {
+pub(crate) struct PathBranches(Arc<OfPath>);
+
+struct OfPath {
     book: Arc<Book>,
     /// The levels of the path below the gateway.
     way: Vec<Scope>,
-    built: ArcSwap<HashMap<u32, Arc<Built>>>,
+    built: ArcSwap<ByNumber>,
     building: tokio::sync::Mutex<()>,
+}
+
+/// Combinations are numbered from 0: the number is as good as its hash.
+type ByNumber = HashMap<u32, Arc<Built>, BuildHasherDefault<Numbers>>;
+
+#[derive(Default)]
+struct Numbers(u64);
+
+impl Hasher for Numbers {
+    fn finish(&self) -> u64 {
+        // Spread over the high bits, too, where the table looks for a tag.
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = u64::from(number);
+    }
 }
 
 struct Built {
@@ -190,9 +216,12 @@ struct Built {
 
 impl PathBranches {
     pub(crate) fn new(book: Arc<Book>, way: Vec<Scope>) -> Self {
-        Self { book, way, built: ArcSwap::default(), building: tokio::sync::Mutex::default() }
+        let (built, building) = (ArcSwap::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(OfPath { book, way, built, building }))
     }
+}
 
+impl OfPath {
     fn ready(&self, number: u32) -> Option<Arc<Chain<Http>>> {
         let built = self.built.load();
         let one = built.get(&number)?;
@@ -209,7 +238,7 @@ impl PathBranches {
 
     fn forget(&self, number: u32) {
         self.built.rcu(|built| {
-            let mut built = HashMap::clone(built);
+            let mut built = ByNumber::clone(built);
             built.remove(&number);
             built
         });
@@ -255,7 +284,7 @@ impl PathBranches {
         if whole {
             let built = Arc::new(Built { chain: chain.clone(), used: AtomicBool::new(true) });
             self.built.rcu(|all| {
-                let mut all = HashMap::clone(all);
+                let mut all = ByNumber::clone(all);
                 all.insert(number, built.clone());
                 all
             });
@@ -266,15 +295,14 @@ impl PathBranches {
 }
 
 impl Branches<Http> for PathBranches {
-    fn of(self: Arc<Self>, base: &Arc<Chain<Http>>, consumer: &str) -> Branch<Http> {
-        let Some(number) = self.book.combination.get(consumer).copied() else { return Branch::Same };
-        if let Some(ready) = self.ready(number) {
+    fn of(&self, base: &Arc<Chain<Http>>, consumer: &str) -> Branch<Http> {
+        let Some(number) = self.0.book.combination.get(consumer).copied() else { return Branch::Same };
+        if let Some(ready) = self.0.ready(number) {
             return Branch::On(ready);
         }
-        let Some(inner) = self.book.inner.upgrade() else { return Branch::Same };
-        let base = base.clone();
+        let Some(inner) = self.0.book.inner.upgrade() else { return Branch::Same };
         // On the home of plugins, so that a client who leaves does not stop a startup half-way.
-        let building = inner.bounds.home.spawn(self.build(base, number));
+        let building = inner.bounds.home.spawn(self.0.clone().build(base.clone(), number));
         Branch::Later(Box::pin(async move { building.await.unwrap_or_else(|error| Err(Error::internal(error))) }))
     }
 }

@@ -91,7 +91,7 @@ impl Live {
     pub async fn explain(&self, route: Option<(&str, &str)>, consumer: Option<&str>) -> Result<Explanation, Error> {
         let base = route.map_or_else(|| self.chain(), |(service, route)| self.chain_of_route(service, route));
         let (chain, branched) = match (consumer, &base.branches) {
-            (Some(consumer), Some(branches)) => match branches.clone().of(base, consumer) {
+            (Some(consumer), Some(branches)) => match branches.of(base, consumer) {
                 Branch::Same => (base.clone(), false),
                 Branch::On(other) => (other, true),
                 Branch::Later(building) => (building.await?, true),
