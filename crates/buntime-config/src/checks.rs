@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use buntime_core::metadata::PluginName;
+use buntime_core::{metadata::PluginName, units::Span};
 
 use crate::{
     catalog::PluginCatalog,
@@ -236,6 +236,49 @@ fn check_upstream(upstream: &Node, path: &Path, out: &mut Vec<Diagnostic>) {
         }
         _ => {}
     }
+    idle_settings(upstream, path, out);
+}
+
+/// Settings of an upstream that cannot have the effect they are there for.
+fn idle_settings(upstream: &Node, path: &Path, out: &mut Vec<Diagnostic>) {
+    let mut warn = |key: &str, message: &str, help: &str| {
+        if let Some(member) = upstream.member(key) {
+            let at = Path::new(&format!("{}/{key}", path.as_str()));
+            out.push(Diagnostic::error(&member.key_place, &at, message).help(help).warning());
+        }
+    };
+    let targets = upstream.list("targets");
+    if targets.iter().all(|target| target.get("maxConnections").is_none()) {
+        warn("queue", "nothing ever waits: no target has a `maxConnections`", "give the targets one");
+    }
+    if upstream.get("retries").and_then(Node::number) == Some(0.0) {
+        warn("retry", "nothing is repeated: `retries` is 0", "remove one of the two");
+    }
+    if let (Some(each), Some(all)) = (span(upstream, "tryTimeout"), span(upstream, "timeout"))
+        && each >= all
+    {
+        warn("tryTimeout", "`timeout` is over before it", "make it shorter than `timeout`");
+    }
+    if matches!(upstream.word("algorithm"), Some("ip_hash" | "consistent_hash")) {
+        warn("sticky", "`sticky` decides; the algorithm's own key is not used", "choose another `algorithm`");
+    }
+    let shadow = upstream.get("mirror").and_then(|mirror| mirror.get("target"));
+    let url = |node: &Node| node.text().and_then(|text| formats::http_url(text).ok());
+    if let Some(shadow) = shadow
+        && let Some(copied) = url(shadow)
+        && targets.iter().filter_map(|target| target.get("url").and_then(url)).any(|target| target == copied)
+    {
+        let at = Path::new(&format!("{}/mirror/target", path.as_str()));
+        let error = Diagnostic::error(&shadow.place, &at, "this target gets the requests already");
+        out.push(error.help("a shadow target is none of the others"));
+    }
+}
+
+/// A duration, if it is one.
+fn span(parent: &Node, key: &str) -> Option<Span> {
+    let node = parent.get(key)?;
+    node.text()
+        .map_or_else(|| node.number().and_then(|seconds| seconds.to_string().parse().ok()), |text| text.parse().ok())
 }
 
 fn consumers(root: &Node, out: &mut Vec<Diagnostic>) {

@@ -145,11 +145,42 @@ fn services() {
     8:3 /services/3 the key `name` is missing (`name`: Its name; no two services share one.)
     8:3 /services/3 warning: this service has no routes, so nothing reaches it
     8:40 /services/3/upstream/targets/0/url this value: a user name or password in the URL of a target is not sent; use a header
+    8:59 /services/3/upstream/queue warning: nothing ever waits: no target has a `maxConnections` (give the targets one)
     8:77 /services/3/upstream/queue/max -1 is too small; the least is 0
     8:83 /services/3/upstream/keyBy warning: only `consistent_hash` uses `keyBy`
     8:92 /services/3/upstream/keyBy `heder:x`: write `ip`, `path`, `consumer`, `header:<name>`, `cookie:<name>` or `query:<name>`
     8:135 /services/3/upstream/health/active/path `x`: a path begins with `/`
     8:158 /services/3/upstream/health/active/unhealthyAfter 0 is too small; the least is 1
+    "#
+    );
+}
+
+#[test]
+fn upstreams() {
+    insta::assert_snapshot!(
+        messages(
+            r#"{ "services": [ { "name": "a", "routes": [{ "name": "r" }], "upstream": {
+  "algorithm": "ip_hash", "targets": [{ "url": "http://x" }], "queue": {}, "retries": 0, "retry": { "statuses": [404], "budget": { "percent": -1 } },
+  "timeout": "1s", "tryTimeout": 2, "slowStart": "0s", "protocol": "http3",
+  "health": { "active": { "statuses": ["2xx", "300-200", "200-299"] }, "passive": { "maxEjected": 101 } },
+  "sticky": { "by": "cookie:a b" }, "mirror": { "target": "http://x/", "percent": 101, "maxInFlight": 0 } } } ] }"#
+        ),
+        @r#"
+    2:63 /services/0/upstream/queue warning: nothing ever waits: no target has a `maxConnections` (give the targets one)
+    2:90 /services/0/upstream/retry warning: nothing is repeated: `retries` is 0 (remove one of the two)
+    2:114 /services/0/upstream/retry/statuses/0 404 is not from 500 to 599
+    2:143 /services/0/upstream/retry/budget/percent -1 is not from 0 to 1000
+    3:20 /services/0/upstream/tryTimeout warning: `timeout` is over before it (make it shorter than `timeout`)
+    3:50 /services/0/upstream/slowStart this must be longer than 0
+    3:68 /services/0/upstream/protocol `http3` is not allowed here (did you mean `http1`?)
+    4:40 /services/0/upstream/health/active/statuses/0 `2xx`: write a status from 100 to 599, or two as in `200-399`
+    4:47 /services/0/upstream/health/active/statuses/1 `300-200`: write a status from 100 to 599, or two as in `200-399`
+    4:99 /services/0/upstream/health/passive/maxEjected 101 is not from 0 to 100
+    5:3 /services/0/upstream/sticky warning: `sticky` decides; the algorithm's own key is not used (choose another `algorithm`)
+    5:21 /services/0/upstream/sticky/by `cookie:a b`: write `ip`, `path`, `consumer`, `header:<name>`, `cookie:<name>` or `query:<name>`
+    5:59 /services/0/upstream/mirror/target this target gets the requests already (a shadow target is none of the others)
+    5:83 /services/0/upstream/mirror/percent 101 is not from 0 to 100
+    5:103 /services/0/upstream/mirror/maxInFlight 0 is too small; the least is 1
     "#
     );
 }

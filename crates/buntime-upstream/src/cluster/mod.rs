@@ -137,6 +137,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Takes a place and gives it back, for benches. Was there one?
+    #[doc(hidden)]
+    pub fn pick_and_leave(&self, key: Option<u64>) -> bool {
+        self.claim(key, &Marks::default()).is_ok()
+    }
+
     /// A place at a target, by this cluster's algorithm.
     #[inline]
     fn claim(&self, key: Option<u64>, tried: &Marks) -> Result<Slot, Denied> {

@@ -21,7 +21,7 @@ fn pieces(count: usize, piece: &'static str) -> Body {
 
 #[tokio::test]
 async fn idempotent_requests_survive_targets_that_are_killed_and_restored() {
-    let mut backends = vec![Backend::saying("a").await, Backend::saying("b").await, Backend::saying("c").await];
+    let mut backends = [Backend::saying("a").await, Backend::saying("b").await, Backend::saying("c").await];
     let targets: Vec<_> = backends.iter().map(|backend| json!({ "url": backend.url() })).collect();
     let cluster = open(json!({ "targets": targets, "retries": 3 }));
     let stop = Arc::new(AtomicBool::new(false));
