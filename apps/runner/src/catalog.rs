@@ -17,12 +17,21 @@ pub fn builtin() -> Catalog {
     add(&mut catalog, plugin_logs::LogsPlugin::new());
     #[cfg(feature = "consumer-keys")]
     add(&mut catalog, plugin_consumer_keys::ConsumerKeysPlugin);
+    #[cfg(feature = "fallback")]
+    add(&mut catalog, plugin_fallback::FallbackPlugin);
     #[cfg(feature = "proxy")]
     add(&mut catalog, plugin_proxy::ProxyPlugin);
     catalog
 }
 
-#[cfg(any(feature = "metrics", feature = "health", feature = "logs", feature = "proxy"))]
+#[cfg(any(
+    feature = "metrics",
+    feature = "health",
+    feature = "logs",
+    feature = "fallback",
+    feature = "proxy",
+    feature = "consumer-keys"
+))]
 fn add(catalog: &mut Catalog, plugin: impl buntime_core::Plugin) {
     let added = catalog.add_builtin(plugin);
     debug_assert!(added.is_ok(), "two built-in plugins have one name");

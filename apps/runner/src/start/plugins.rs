@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use buntime_config::Loaded;
-use buntime_core::{Host, services::Services};
+use buntime_core::{
+    Host,
+    services::{BaseDir, Services},
+};
 use buntime_database::{
     Registry,
     sqlite::{Options as SqliteOptions, Sqlite},
@@ -59,6 +62,7 @@ pub(super) async fn start(
     services.provide::<Registry>(Arc::clone(registry));
     services.provide::<Clusters>(Arc::clone(opening.clusters()));
     services.provide::<ServerStats>(Arc::clone(stats));
+    services.provide(Arc::new(BaseDir(loaded.dir.clone())));
     let builder = Host::builder().catalog(origin.catalog.clone()).data_dir(&config.data_dir).services(services);
     let host = builder.program(current.program(&origin.catalog)).start().await.map_err(|errors| {
         opening.end();
