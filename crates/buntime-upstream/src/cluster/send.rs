@@ -8,7 +8,7 @@ use std::{
 
 use axum::body::Body;
 use buntime_core::{Error, ErrorKind, Retry};
-use buntime_http::upstream::{UpstreamError, is_idempotent};
+use buntime_http::upstream::{ConnectFailure, UpstreamError, is_idempotent};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{
@@ -22,6 +22,9 @@ use super::{
 
 /// What a client is told to wait when nothing says better, in seconds.
 const COME_BACK: u64 = 5;
+
+/// How often who waits looks, at most, whether a target came back.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl Cluster {
     pub(super) async fn send_balanced(&self, request: Request<Body>, call: &Call<'_>) -> Result<Response<Body>, Error> {
@@ -42,7 +45,15 @@ impl Cluster {
             let may = left > 0 && round.may_repeat(retry, &draft);
             let failure = Failure {
                 answered: outcome.is_ok(),
-                connected: !matches!(outcome, Err(UpstreamError::Connect(_))),
+                burdened: !matches!(
+                    outcome,
+                    Err(UpstreamError::Connect(
+                        ConnectFailure::Dns(_)
+                            | ConnectFailure::Refused(_)
+                            | ConnectFailure::Network(_)
+                            | ConnectFailure::Timeout
+                    ))
+                ),
                 before: self.policy.retries - left,
             };
             let next = if may { round.another(&mut slot, failure).await } else { None };
@@ -77,17 +88,27 @@ impl Cluster {
         let Some(place) = line.join(queue.max) else { return Err(self.over_capacity("the queue is full")) };
         let patience = Instant::now() + *queue.timeout;
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
-        let waiting = place.wait(|| match self.claim(key, tried) {
-            Ok(slot) => Some(Ok(slot)),
-            Err(Denied::Tripped) => Some(Err(self.unavailable())),
-            Err(Denied::Full) => None,
-        });
-        match tokio::time::timeout_at(until.into(), waiting).await {
-            Ok(entered) => entered,
-            Err(_) if until < patience => Err(Error::new(ErrorKind::UpstreamTimeout)
-                .with_internal(format!("upstream `{}`: the deadline passed in the queue", self.name))),
-            Err(_) => Err(self.over_capacity("waited in the queue for too long")),
+        loop {
+            let waiting = place.wait(|| match self.claim(key, tried) {
+                Ok(slot) => Some(Ok(slot)),
+                Err(Denied::Tripped) => Some(Err(self.unavailable())),
+                Err(Denied::Full) => None,
+            });
+            // Nobody calls when a target comes back because its time is over.
+            let look_again = self.rota.load().until.map(|until| until.max(Instant::now() + LOOK_AGAIN));
+            let wake = look_again.map_or(until, |again| again.min(until));
+            if let Ok(entered) = tokio::time::timeout_at(wake.into(), waiting).await {
+                return entered;
+            }
+            if Instant::now() >= until {
+                break;
+            }
         }
+        if until < patience {
+            let internal = format!("upstream `{}`: the deadline passed in the queue", self.name);
+            return Err(Error::new(ErrorKind::UpstreamTimeout).with_internal(internal));
+        }
+        Err(self.over_capacity("waited in the queue for too long"))
     }
 
     #[cold]
@@ -112,7 +133,8 @@ impl Cluster {
 struct Failure {
     /// It was an answer, which still holds its place.
     answered: bool,
-    connected: bool,
+    /// The target had work with it.
+    burdened: bool,
     /// How many repetitions there were.
     before: u32,
 }
@@ -189,7 +211,7 @@ impl Round<'_> {
         let next = self.enter().await.ok()?;
         let is_fresh = !self.tried.has(next.member.index);
         // A connection that failed burdened nobody, so trying somebody else cannot multiply an outage.
-        let is_free = is_fresh && !failure.connected;
+        let is_free = is_fresh && !failure.burdened;
         if !is_free && !cluster.budget.take(commons.clock.now(), commons.requests.load(Relaxed)) {
             tracing::debug!(upstream = &*cluster.name, "an attempt is not repeated: the retry budget is used up");
             return None;

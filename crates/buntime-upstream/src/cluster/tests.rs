@@ -221,7 +221,7 @@ fn full_targets_are_passed_over_and_a_full_tier_is_not() {
 fn a_target_that_comes_back_starts_slowly() {
     let clock = Clock::fake();
     let settings = json!({ "targets": weighted(&[1, 1]), "slowStart": "20s" });
-    let cluster = open_after(settings.clone(), &clock, None);
+    let cluster = open_after(settings, &clock, None);
     assert_eq!(cluster.counts(100)[&0], 50, "all are new");
     cluster.set(&url(0), Override::Drain).unwrap();
     cluster.set(&url(0), Override::Auto).unwrap();

@@ -121,6 +121,20 @@ async fn who_waits_goes_to_a_target_that_comes_back_and_is_told_when_none_is_lef
 }
 
 #[tokio::test]
+async fn who_waits_notices_that_a_targets_time_out_is_over() {
+    let (backend, _gate, mut paths) = gated().await;
+    let failing = Backend::failing(500).await;
+    let cluster = open(
+        json!({ "targets": [{ "url": failing.url() }, { "url": backend.url(), "maxConnections": 1, "priority": 1 }],
+        "queue": { "timeout": "60s" }, "health": { "passive": { "failures": 1, "window": "60ms" } } }),
+    );
+    assert_eq!(ask(&cluster, "/").await.unwrap().unwrap().0, 500);
+    let _busy = ask(&cluster, "/busy");
+    paths.recv().await.unwrap();
+    assert_eq!(ask(&cluster, "/waits").await.unwrap().unwrap().0, 500, "by the target that is back");
+}
+
+#[tokio::test]
 async fn no_place_is_lost_in_a_crowd() {
     let backend = Backend::saying("well").await;
     let cluster = open(json!({ "targets": [{ "url": backend.url(), "maxConnections": 3 }],
