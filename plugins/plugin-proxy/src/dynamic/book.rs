@@ -325,27 +325,17 @@ impl Book {
 
     /// Puts in force what the database has. What has not changed keeps its connections.
     async fn take_over(&self, inner: &mut Inner, snapshot: Snapshot) {
-        let before: HashMap<&str, &Dynamic> = inner.dynamic.iter().map(|rule| (&*rule.id, rule)).collect();
-        let rule = |kept: Kept| {
-            let same = before.get(&*kept.id).filter(|rule| rule.version == kept.version);
-            let rule = same.map_or_else(|| self.opened(&kept), |same| same.rule.clone());
-            Dynamic { id: kept.id, position: kept.position, enabled: kept.enabled, version: kept.version, rule }
-        };
-        let dynamic: Arc<[Dynamic]> = snapshot.rules.into_iter().map(rule).collect();
-        inner.version = snapshot.version;
-        inner.dynamic = dynamic;
-        self.put_in_force(inner).await;
-    }
-
-    fn opened(&self, kept: &Kept) -> Result<Arc<Entry>, Arc<str>> {
-        let settings = edit::kept(&kept.rule)?;
-        let name = settings.name.clone().unwrap_or_else(|| kept.id.to_string());
-        let entry = self.options.opener.open("", &kept.id, &name, settings, Missing::Wait).map_err(|problems| {
-            let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            tracing::warn!(rule = &*kept.id, "a rule of the database cannot be used here: {}", list.join("; "));
-            Arc::from(list.join("; "))
-        })?;
-        Ok(Arc::new(entry))
+        let (opener, before, version) = (self.options.opener.clone(), inner.dynamic.clone(), snapshot.version);
+        // Thousands of them take a while.
+        let opening = tokio::task::spawn_blocking(move || opened(&opener, &before, snapshot.rules));
+        match opening.await {
+            Ok(dynamic) => {
+                inner.version = version;
+                inner.dynamic = dynamic;
+                self.put_in_force(inner).await;
+            }
+            Err(error) => tracing::error!("the rules of the database could not be opened: {error}"),
+        }
     }
 
     async fn put_in_force(&self, inner: &Inner) {
@@ -362,6 +352,28 @@ impl Book {
 fn pause(lost: u32) -> Duration {
     let random = RandomState::new().hash_one(lost);
     Duration::from_millis(random % u64::from(5 * (lost + 1)))
+}
+
+/// The rules that are kept, those that have not changed as they were `before`.
+fn opened(opener: &Opener, before: &[Dynamic], kept: Vec<Kept>) -> Arc<[Dynamic]> {
+    let before: HashMap<&str, &Dynamic> = before.iter().map(|rule| (&*rule.id, rule)).collect();
+    let rule = |kept: Kept| {
+        let same = before.get(&*kept.id).filter(|rule| rule.version == kept.version);
+        let rule = same.map_or_else(|| open(opener, &kept), |same| same.rule.clone());
+        Dynamic { id: kept.id, position: kept.position, enabled: kept.enabled, version: kept.version, rule }
+    };
+    kept.into_iter().map(rule).collect()
+}
+
+fn open(opener: &Opener, kept: &Kept) -> Result<Arc<Entry>, Arc<str>> {
+    let settings = edit::kept(&kept.rule)?;
+    let name = settings.name.clone().unwrap_or_else(|| kept.id.to_string());
+    let entry = opener.open("", &kept.id, &name, settings, Missing::Wait).map_err(|problems| {
+        let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        tracing::warn!(rule = &*kept.id, "a rule of the database cannot be used here: {}", list.join("; "));
+        Arc::from(list.join("; "))
+    })?;
+    Ok(Arc::new(entry))
 }
 
 fn replaced(inner: &Inner, index: usize, rule: Dynamic) -> Vec<Dynamic> {

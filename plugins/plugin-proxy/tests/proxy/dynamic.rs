@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use axum::{Router, body::Body, routing::get as route};
 use buntime_core::services::Services;
 use buntime_database::{
-    Registry, args,
+    Adapter, Registry, Statement, args,
     sqlite::{Options, Sqlite},
 };
 use buntime_testing::{FakeUpstream, TestRuntime, eventually};
@@ -357,4 +357,31 @@ async fn changes_made_at_the_same_time_are_all_made() {
     eventually("both have all", || async { one.ids().await.len() == 20 && two.ids().await == one.ids().await }).await;
     one.stop().await;
     two.stop().await;
+}
+
+#[tokio::test]
+async fn hundreds_are_read_matched_and_ordered() {
+    const MANY: usize = 300;
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = saying("here").await;
+    // The tables are made.
+    Node::start(dir.path(), json!({})).await.stop().await;
+    let sqlite = Sqlite::open(Options::in_dir(dir.path())).await.unwrap();
+    let insert = |at: usize| {
+        let rule = json!({ "pattern": format!("^/r{at}/(.*)$"), "rewrite": "/$1", "target": upstream.url() });
+        let sql = "INSERT INTO proxy_rules (id, position, enabled, rule, version) VALUES (?1, ?2, 1, ?3, 1)";
+        Statement::new(sql, args![format!("r{at}"), at as i64 + 1, rule.to_string()])
+    };
+    sqlite.transaction((0..MANY).map(insert).collect()).await.unwrap();
+    sqlite.close().await;
+    let node = Node::start(dir.path(), json!({})).await;
+    assert_eq!(node.get(&format!("/r{}/x", MANY - 1)).await.1, "here");
+    let mut ids = node.ids().await;
+    assert_eq!(ids.len(), MANY);
+    ids.reverse();
+    assert_eq!(node.ask("PUT", "/rules/reorder", json!({ "ids": ids })).await.0, StatusCode::OK);
+    node.stop().await;
+    let node = Node::start(dir.path(), json!({})).await;
+    assert_eq!(node.ids().await, ids);
+    node.stop().await;
 }
