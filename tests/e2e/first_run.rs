@@ -1,28 +1,11 @@
 //! The first five minutes: the default configuration, the examples, and what the README promises.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::fs;
 
-use buntime_config::Source;
 use buntime_testing::{FakeUpstream, eventually};
-use buntime_tests::{Certificate, Gateway, Process, client, hello, proxying, repository, rule, soon};
+use buntime_tests::{Certificate, Gateway, Process, client, hello, proxying, repository, rule, soon, start_copy};
 use http::header;
-use runner::{Options, Running, start};
 use serde_json::json;
-
-/// Starts a file of the repository as it stands, but on a free port and with its data elsewhere.
-async fn start_copy(file: &Path, dir: &Path, env: &[(&str, &str)]) -> Running {
-    let copy = dir.join("buntime.jsonc");
-    fs::copy(file, &copy).expect("a copied file");
-    let mut options = Options::new(Source::File(copy));
-    let mut all: BTreeMap<String, String> = BTreeMap::from([("PORT".to_owned(), "0".to_owned())]);
-    all.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    options.env = Arc::new(all);
-    options.workers = Some(1);
-    match start(options).await {
-        Ok(running) => running,
-        Err(error) => panic!("{}: {error}", file.display()),
-    }
-}
 
 #[tokio::test]
 async fn the_default_configuration_answers_everywhere() {

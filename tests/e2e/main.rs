@@ -1,6 +1,7 @@
 //! The runner as its users meet it: a module per area.
 
 mod admin;
+mod examples;
 mod first_run;
 mod forged;
 mod guard;

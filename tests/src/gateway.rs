@@ -141,3 +141,21 @@ pub fn proxying(rules: &[Value]) -> Value {
         "@buntime/plugin-metrics", "@buntime/plugin-logs", "@buntime/plugin-health",
         ["@buntime/plugin-proxy", { "rules": rules }] ] })
 }
+
+/// Starts a file of the repository as it stands, but on a free port and with its data elsewhere.
+///
+/// # Panics
+/// If it does not start.
+pub async fn start_copy(file: &Path, dir: &Path, env: &[(&str, &str)]) -> Running {
+    let copy = dir.join("buntime.jsonc");
+    fs::copy(file, &copy).expect("a copied file");
+    let mut options = Options::new(Source::File(copy));
+    let mut all: BTreeMap<String, String> = BTreeMap::from([("PORT".to_owned(), "0".to_owned())]);
+    all.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    options.env = Arc::new(all);
+    options.workers = Some(1);
+    match start(options).await {
+        Ok(running) => running,
+        Err(error) => panic!("{}: {error}", file.display()),
+    }
+}

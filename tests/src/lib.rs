@@ -18,7 +18,7 @@ mod websocket;
 
 pub use certificate::Certificate;
 pub use client::Answer;
-pub use gateway::{Gateway, proxying, rule};
+pub use gateway::{Gateway, proxying, rule, start_copy};
 pub use metrics::sample;
 pub use nginx::Nginx;
 pub use process::{Process, Ran, binary};

@@ -13,7 +13,7 @@ use crate::{
     formats,
     lexer::short,
     suggest,
-    tree::{Data, Node, Path, Place},
+    tree::{Data, Member, Node, Path, Place},
 };
 
 /// Reports everything that only shows when the parts of the file are seen together.
@@ -149,8 +149,9 @@ fn services(root: &Node, out: &mut Vec<Diagnostic>) {
         if let Some(upstream) = service.get("upstream") {
             check_upstream(upstream, &Path::new(&format!("{}/upstream", path.as_str())), out);
         }
-        if matches!(service.data, Data::Table(_)) && service.list("routes").is_empty() {
-            let message = "this service has no routes, so nothing reaches it";
+        let is_named = || service.word("name").is_some_and(|name| names_service(root, name));
+        if matches!(service.data, Data::Table(_)) && service.list("routes").is_empty() && !is_named() {
+            let message = "this service has no routes and no plugin names it, so nothing reaches it";
             out.push(Diagnostic::error(&service.place, &path, message).warning());
         }
         for (r, route) in service.list("routes").iter().enumerate() {
@@ -159,6 +160,14 @@ fn services(root: &Node, out: &mut Vec<Diagnostic>) {
             same_route(route, name, &mut routes, &path, out);
         }
     }
+}
+
+/// Does any plugin's setting `service` name it?
+fn names_service(node: &Node, name: &str) -> bool {
+    let of_member = |member: &Member| {
+        (member.key == "service" && member.value.text() == Some(name)) || names_service(&member.value, name)
+    };
+    node.members().iter().any(of_member) || node.items().iter().any(|item| names_service(item, name))
 }
 
 fn header_values(route: &Node, path: &Path, out: &mut Vec<Diagnostic>) {

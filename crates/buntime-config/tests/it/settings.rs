@@ -115,7 +115,7 @@ fn services() {
   { "upstream": { "targets": [{ "url": "http://u:p@x" }], "queue": { "max": -1 }, "keyBy": "heder:x", "health": { "active": { "path": "x", "unhealthyAfter": 0 } } } } ] }"#
         ),
         @r#"
-    2:3 /services/0 warning: this service has no routes, so nothing reaches it
+    2:3 /services/0 warning: this service has no routes and no plugin names it, so nothing reaches it
     2:43 /services/0/upstream/targets this array must not be empty
     3:13 /services/1/name there are two services named `a`
     3:45 /services/1/upstream/algorithm `rund_robin` is not allowed here (did you mean `round_robin`?)
@@ -136,14 +136,14 @@ fn services() {
     5:62 /services/1/routes/1/plugins/1/1/base a base can only be chosen in the gateway's own `plugins`
     6:15 /services/1/routes/2 this route matches the same requests as `a/r` and would never get one
     6:43 /services/1/routes/2/plugins/1 the plugin `metrics` is listed twice (all spellings of a name are the same plugin; remove one entry)
-    7:3 /services/2 warning: this service has no routes, so nothing reaches it
+    7:3 /services/2 warning: this service has no routes and no plugin names it, so nothing reaches it
     7:13 /services/2/name this value: a name must not be empty
     7:44 /services/2/upstream/algorithm `consistent_hash` needs a `keyBy` (such as "keyBy": "header:x-user" or "ip")
     7:84 /services/2/upstream/targets/0/url `localhost:9000`: a URL begins with `http://` or `https://`
     7:116 /services/2/upstream/retries 11 is not from 0 to 10
     7:145 /services/2/upstream/breaker/failures 0 is too small; the least is 1
     8:3 /services/3 the key `name` is missing (`name`: Its name; no two services share one.)
-    8:3 /services/3 warning: this service has no routes, so nothing reaches it
+    8:3 /services/3 warning: this service has no routes and no plugin names it, so nothing reaches it
     8:40 /services/3/upstream/targets/0/url this value: a user name or password in the URL of a target is not sent; use a header
     8:59 /services/3/upstream/queue warning: nothing ever waits: no target has a `maxConnections` (give the targets one)
     8:77 /services/3/upstream/queue/max -1 is too small; the least is 0

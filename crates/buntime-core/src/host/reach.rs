@@ -1,7 +1,10 @@
 //! Does what groups and consumers list ever run? Only hooks behind the auth provider do: before it nobody knows who
 //! calls.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     Http,
@@ -12,6 +15,8 @@ use crate::{
         plan::{Planned, Verdict, plan_path},
         program::Program,
     },
+    metadata::PluginName,
+    scope::Scope,
 };
 
 /// # Errors
@@ -32,25 +37,41 @@ pub(crate) async fn check<'c>(
         );
         return Ok(());
     };
-    let mut errors = Vec::new();
-    for scope in program.scopes.of_consumers() {
-        let Ok(path) = plan_path(book.catalog(), program, std::slice::from_ref(&scope)) else { continue };
-        for planned in path.iter().filter(|planned| planned.said.contains(&scope)) {
+    // With others an entry may stand elsewhere than alone: a group may move what its consumer lists.
+    let mut latest: BTreeMap<(Scope, PluginName), Option<OrderKey>> = BTreeMap::new();
+    for together in combinations(program) {
+        let Ok(path) = plan_path(book.catalog(), program, &together) else { continue };
+        for planned in path.iter().filter(|planned| planned.said.iter().any(Scope::is_of_consumers)) {
             let Some(keys) = keys(book, planned, warnings).await else { continue };
-            let last = keys.iter().max();
-            if last.is_none_or(|last| *last > auth.key) {
-                continue;
+            for scope in planned.said.iter().filter(|scope| scope.is_of_consumers()) {
+                let last = latest.entry((scope.clone(), planned.entry.plugin.clone())).or_default();
+                *last = (*last).max(keys.iter().max().copied());
             }
-            let (mine, theirs) = (last.map_or(0, |key| key.priority), auth.key.priority);
+        }
+    }
+    let never = latest.into_iter().filter_map(|(entry, last)| Some((entry, last.filter(|last| *last <= auth.key)?)));
+    let errors: Vec<LoadError> = never
+        .map(|((scope, plugin), last)| {
+            let (mine, theirs) = (last.priority, auth.key.priority);
             let reason = format!(
                 "its hooks stand at {mine} at the latest, before `{}` ({theirs}) has said who calls, so it would never \
                  run; give it a `priority` above {theirs}, or list it for the gateway, a service or a route",
                 auth.member.plugin
             );
-            errors.push(LoadError::Scoped { scope: scope.clone(), plugin: planned.entry.plugin.clone(), reason });
-        }
-    }
+            LoadError::Scoped { scope, plugin, reason }
+        })
+        .collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// What applies together: for each consumer, and alone for a group that no consumer is in.
+fn combinations(program: &Program) -> BTreeSet<Vec<Scope>> {
+    let scopes = &program.scopes;
+    let mut all: BTreeSet<Vec<Scope>> =
+        scopes.consumers.iter().map(|consumer| scopes.of_consumer(consumer)).filter(|one| !one.is_empty()).collect();
+    let used: BTreeSet<Scope> = all.iter().flatten().cloned().collect();
+    all.extend(scopes.of_consumers().filter(|scope| !used.contains(scope)).map(|scope| vec![scope]));
+    all
 }
 
 /// Where the hooks of an entry would stand. Which hooks a plugin has only an instance knows: one that runs, or else
