@@ -119,7 +119,7 @@ async fn hooks_on_the_way_back_see_the_request_as_it_came() {
 async fn a_target_that_is_too_slow_for_the_server_is_known_to_be() {
     let upstream = RawUpstream::start(|stream, _| async move {
         let _open = stream;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
     .await;
     for own in [None, Some("30ms")] {
