@@ -207,8 +207,11 @@ fn print_schema() -> Outcome {
 }
 
 fn print(text: &str) -> Outcome {
-    io::stdout().lock().write_all(text.as_bytes()).map_err(|error| format!("error: cannot write: {error}"))?;
-    Ok(ExitCode::SUCCESS)
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Who reads it has seen enough: `runner schema | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => written.map(|()| ExitCode::SUCCESS).map_err(|error| format!("error: cannot write: {error}")),
+    }
 }
 
 fn init(path: &Path) -> Outcome {

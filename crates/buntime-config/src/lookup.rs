@@ -106,9 +106,13 @@ fn read_settled(file: &Path) -> io::Result<Vec<u8>> {
         let before = fs::metadata(file)?;
         bytes.clear();
         fs::File::open(file)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+        // A pipe is read once: what it gave is all there is.
+        if !before.is_file() {
+            break;
+        }
         let after = fs::metadata(file)?;
         let same = before.len() == after.len() && before.modified().ok() == after.modified().ok();
-        if same && (!after.is_file() || bytes.len() as u64 == after.len().min(LARGEST_FILE + 1)) {
+        if same && bytes.len() as u64 == after.len().min(LARGEST_FILE + 1) {
             break;
         }
     }

@@ -72,3 +72,40 @@ async fn the_schema_is_json() {
     let schema: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(schema["title"], "buntime.jsonc");
 }
+
+#[tokio::test]
+async fn explain_needs_no_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = r#"{ "plugins": ["metrics", ["logs", { "maxEntries": 50 }]], "dataDir": "data",
+      "services": [{ "name": "users", "upstream": { "targets": [{ "url": "http://127.0.0.1:9" }] },
+        "routes": [{ "name": "all", "hosts": ["a.example"], "paths": ["/users"], "plugins": [{ "name": "logs", "enabled": false }] }] }],
+      "consumers": [{ "name": "acme", "match": [{ "apiKey": "secret-key" }] }] }"#;
+    std::fs::write(dir.path().join("buntime.jsonc"), text).unwrap();
+    let ran = run(dir.path(), &["explain", "/users/1", "--host", "a.example", "--consumer", "acme"]).await;
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(told["route"]["label"], "service:users/all");
+    let chain: Vec<&str> =
+        told["chain"].as_array().unwrap().iter().map(|one| one["plugin"].as_str().unwrap()).collect();
+    assert_eq!(chain, ["metrics", "consumer-keys"]);
+    assert_eq!(told["leftOut"][0]["plugin"], "logs");
+    assert!(!ran.out.contains("secret-key"));
+    let wrong = run(dir.path(), &["explain", "/users/1", "--consumer", "nobody"]).await;
+    assert!(wrong.code == 1 && wrong.err.contains("No consumer `nobody`"), "{}", wrong.err);
+    let wrong = run(dir.path(), &["explain", "users"]).await;
+    assert!(wrong.code == 1 && wrong.err.contains("begins with a `/`"), "{}", wrong.err);
+}
+
+#[tokio::test]
+async fn a_pipe_is_a_file_and_a_reader_may_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let runner = env!("CARGO_BIN_EXE_runner");
+    let script = format!(
+        "set -e -o pipefail; '{runner}' schema | head -c 10 > /dev/null; \
+         '{runner}' check --config <(echo '{{ \"plugins\": [\"metrics\"] }}')"
+    );
+    let ran =
+        tokio::process::Command::new("bash").arg("-c").arg(script).current_dir(dir.path()).output().await.unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(String::from_utf8_lossy(&ran.stdout).contains("fine"));
+}
