@@ -99,12 +99,17 @@ async fn the_binary_checks_every_configuration() {
     }
 }
 
-/// The README's `curl` lines, each as its path and whether the URL has a method of its own.
-fn curl_paths(readme: &str) -> Vec<String> {
-    let lines = readme.lines().filter(|line| line.starts_with("curl "));
-    let urls = lines.filter_map(|line| line.split_whitespace().find(|word| word.contains("http://")));
-    let urls = urls.map(|url| url.trim_matches('\''));
-    urls.map(|url| url.trim_start_matches("http://127.0.0.1:8000").to_owned()).collect()
+/// The README's `curl` lines: method, path, body.
+fn curls(readme: &str) -> Vec<(String, String, String)> {
+    let line = |line: &str| {
+        let after = |option: &str| Some(line.split_once(option)?.1.trim_start());
+        let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
+        let url = line.split_whitespace().map(|word| word.trim_matches('\'')).find(|word| word.starts_with("http"))?;
+        let method = after(" -X ").and_then(|rest| rest.split_whitespace().next()).unwrap_or("GET").to_owned();
+        let body = after(" -d ").and_then(quoted).unwrap_or_default();
+        Some((method, url.strip_prefix("http://127.0.0.1:8000")?.to_owned(), body))
+    };
+    readme.lines().filter(|text| text.starts_with("curl ")).filter_map(line).collect()
 }
 
 /// The first JSONC block that configures `plugin`.
@@ -120,21 +125,31 @@ async fn the_readme_keeps_its_promises() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("config");
     fs::create_dir(&config).unwrap();
-    let running = start_copy(&repository().join("config/buntime.jsonc"), &config, &[]).await;
+    let key = [("ACME_KEY", "a-key")];
+    let running = start_copy(&repository().join("config/buntime.jsonc"), &config, &key).await;
     // The one edit that the README asks for, saved while it runs.
     let file = config.join("buntime.jsonc");
     let text = fs::read_to_string(&file).unwrap();
     let begin = text.find("    [\n      \"@buntime/plugin-proxy\"").expect("the proxy's entry");
     let end = begin + text[begin..].find("\n    ],").expect("its end") + "\n    ]".len();
     let entry = block(&readme, "plugin-proxy").replace("http://127.0.0.1:9000", &upstream.url());
-    fs::write(&file, format!("{}{entry}{}", &text[..begin], &text[end..])).unwrap();
-    let paths = curl_paths(&readme);
-    assert!(paths.len() >= 5 && paths[0] == "/shop/", "{paths:?}");
+    let text = format!("{}{entry}{}", &text[..begin], &text[end..]);
+    fs::write(&file, &text).unwrap();
+    let curls = curls(&readme);
+    assert!(curls.len() >= 9 && curls[0].1 == "/shop/", "{curls:?}");
     eventually("the rule works at once", || async { client::get(running.addr(), "/shop/").await.text() == "hello" })
         .await;
-    for path in paths {
-        let answer = client::get(running.addr(), &path).await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    // The services that it shows further down.
+    let services = block(&readme, "\"services\": [");
+    fs::write(&file, format!("{}{services}\n}}\n", text.trim_end().trim_end_matches('}'))).unwrap();
+    eventually("the service is there", || async {
+        client::get(running.addr(), "/api/explain?host=api.example.com&path=/users/1&consumer=acme").await.status == 200
+    })
+    .await;
+    for (method, path, body) in curls {
+        let request = client::request(&method, &path).body(body.into()).unwrap();
+        let answer = client::send(running.addr(), request).await;
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
     }
     running.stop().await;
 }
