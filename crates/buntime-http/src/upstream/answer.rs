@@ -1,4 +1,4 @@
-//! A response's body: drives the connection it comes from, gives it back when it is whole, and closes it when it is not.
+//! A response's body: gives its connection back when it is whole, and closes it when it is not.
 
 use std::{
     pin::Pin,
@@ -18,14 +18,12 @@ pub(super) struct Answer {
     /// Kept until the answer is whole: the upstream may still ask for the body.
     expectation: Option<Expectation>,
     ended: bool,
-    /// How it broke, until that is said.
-    broken: Option<axum::Error>,
 }
 
 impl Answer {
     /// The body of an answer whose connection was lent by `lease`.
     pub(super) fn body(incoming: Incoming, lease: Option<Lease>, expectation: Option<Expectation>) -> Body {
-        let mut answer = Self { incoming, lease, expectation, ended: false, broken: None };
+        let mut answer = Self { incoming, lease, expectation, ended: false };
         if answer.incoming.is_end_stream() {
             answer.settle();
             return Body::empty();
@@ -43,13 +41,6 @@ impl Answer {
             lease.end();
         }
     }
-
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.lease {
-            Some(Lease::Held { link, .. }) => link.poll_frame(&mut self.incoming, cx),
-            Some(Lease::Away { .. }) | None => Pin::new(&mut self.incoming).poll_frame(cx),
-        }
-    }
 }
 
 impl HttpBody for Answer {
@@ -58,9 +49,9 @@ impl HttpBody for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if self.ended {
-            return Poll::Ready(self.broken.take().map(Err));
+            return Poll::Ready(None);
         }
-        match ready!(self.poll_incoming(cx)) {
+        match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
             Some(Ok(frame)) => {
                 // With a known length there may be no other poll.
                 if self.incoming.is_end_stream() {
@@ -71,10 +62,7 @@ impl HttpBody for Answer {
             Some(Err(error)) => {
                 self.ended = true;
                 self.lease = None;
-                // Not at once: a server forgets what it has not written when a body breaks, and what came is good.
-                self.broken = Some(axum::Error::new(UpstreamError::from_hyper(error, true)));
-                cx.waker().wake_by_ref();
-                Poll::Pending
+                Poll::Ready(Some(Err(axum::Error::new(UpstreamError::from_hyper(error, true)))))
             }
             None => {
                 self.settle();
@@ -84,7 +72,7 @@ impl HttpBody for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        (self.ended && self.broken.is_none()) || self.incoming.is_end_stream()
+        self.ended || self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -21,8 +21,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     Protocol, SetupError, UpstreamOptions,
-    link::Link,
-    pool::{Http2, Pool},
+    pool::{Http1, Http2, Pool},
     tls,
 };
 
@@ -51,7 +50,7 @@ pub enum ConnectFailure {
 
 /// A connection that nobody has used yet.
 pub(super) enum Fresh {
-    Http1(Link),
+    Http1(Http1),
     Http2(Http2),
 }
 
@@ -152,11 +151,13 @@ where
     let (sender, connection) =
         http1::Builder::new().handshake::<_, Body>(TokioIo::new(stream)).await.map_err(ConnectFailure::Handshake)?;
     let open = pool.opened();
-    let driver = async move {
+    tokio::spawn(async move {
         let _open = open;
-        connection.with_upgrades().await
-    };
-    Ok(Fresh::Http1(Link::new(sender, Box::pin(driver))))
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(%error, "an upstream connection ended with an error");
+        }
+    });
+    Ok(Fresh::Http1(sender))
 }
 
 async fn http2_over<T>(stream: T, pool: &Arc<Pool>) -> Result<Fresh, ConnectFailure>

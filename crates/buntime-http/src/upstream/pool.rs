@@ -8,20 +8,16 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    task::{Wake, Waker},
     thread,
     time::{Duration, Instant},
 };
 
 use axum::body::Body;
-use hyper::client::conn::http2;
-use tokio::{
-    sync::{Notify, oneshot},
-    task::coop::unconstrained,
-};
+use hyper::client::conn::{http1, http2};
 
-use super::{Protocol, link::Link};
+use super::Protocol;
 
+pub(super) type Http1 = http1::SendRequest<Body>;
 pub(super) type Http2 = http2::SendRequest<Body>;
 
 /// How long a connection whose answer is whole may take to be ready again (the rest of a request's body, say).
@@ -71,23 +67,6 @@ pub(super) struct Pool {
     /// The last connection made by ALPN agreed on HTTP/1: others need not wait to see.
     speaks_http1: AtomicBool,
     reaping: AtomicBool,
-    watchman: Arc<Watchman>,
-    /// The watchman's, for idle connections.
-    alarm: Waker,
-}
-
-/// Is rung when something happens on an idle connection: its end, in the usual case.
-#[derive(Default)]
-struct Watchman(Notify);
-
-impl Wake for Watchman {
-    fn wake(self: Arc<Self>) {
-        self.0.notify_one();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.notify_one();
-    }
 }
 
 #[derive(Default)]
@@ -99,7 +78,7 @@ struct Slot {
 }
 
 struct Idle {
-    link: Link,
+    sender: Http1,
     since: Instant,
 }
 
@@ -112,10 +91,7 @@ impl fmt::Debug for Pool {
 impl Pool {
     pub(super) fn new(idle_timeout: Duration, max_idle: usize) -> Self {
         let slots = thread::available_parallelism().map_or(1, usize::from) + 1;
-        let watchman = Arc::new(Watchman::default());
         Self {
-            alarm: Waker::from(Arc::clone(&watchman)),
-            watchman,
             slots: (0..slots).map(|_| Slot::default()).collect(),
             idle_timeout,
             max_idle,
@@ -139,13 +115,13 @@ impl Pool {
         &self.slots[thread_number() % self.slots.len()]
     }
 
-    /// The connection this thread used last, if nothing is known against it. It may have died just now.
-    pub(super) fn idle_http1(&self) -> Option<Link> {
+    /// The connection this thread used last, if it still lives.
+    pub(super) fn idle_http1(&self) -> Option<Http1> {
         let mut idle = lock(&self.slot().http1);
-        while let Some(Idle { link, since }) = idle.pop() {
+        while let Some(candidate) = idle.pop() {
             self.stats.idle.fetch_sub(1, Relaxed);
-            if link.is_ready() && !link.has_rung() && since.elapsed() < self.idle_timeout {
-                return Some(link);
+            if candidate.sender.is_ready() && candidate.since.elapsed() < self.idle_timeout {
+                return Some(candidate.sender);
             }
         }
         None
@@ -197,18 +173,17 @@ impl Pool {
     }
 
     /// Lends out a connection; it comes back when the answer is whole.
-    pub(super) fn lease(self: &Arc<Self>, link: Link) -> Lease {
-        Lease::Held { link, pool: Arc::clone(self) }
+    pub(super) fn lease(self: &Arc<Self>, sender: Http1) -> Lease {
+        Lease { sender, pool: Arc::clone(self) }
     }
 
-    fn give_back(self: &Arc<Self>, link: Link) {
+    fn give_back(self: &Arc<Self>, sender: Http1) {
         {
             let mut idle = lock(&self.slot().http1);
             if idle.len() >= self.max_idle {
                 return;
             }
-            link.idle(&self.alarm);
-            idle.push(Idle { link, since: Instant::now() });
+            idle.push(Idle { sender, since: Instant::now() });
             self.stats.idle.fetch_add(1, Relaxed);
         }
         self.reap_later();
@@ -220,15 +195,12 @@ impl Pool {
             return;
         }
         let reaper = Reaper(Arc::downgrade(self));
-        let watchman = Arc::clone(&self.watchman);
         let pause = (self.idle_timeout / 2).max(Duration::from_millis(10));
         tokio::spawn(async move {
             loop {
-                // Late or rung, it looks at all of them.
-                let _ = tokio::time::timeout(pause, watchman.0.notified()).await;
+                tokio::time::sleep(pause).await;
                 let Some(pool) = reaper.0.upgrade() else { return };
-                // Outside tokio's budget: at its end each connection would ask to be looked at again.
-                if unconstrained(async { pool.reap() }).await {
+                if pool.reap() {
                     return;
                 }
             }
@@ -241,7 +213,7 @@ impl Pool {
         for slot in &self.slots {
             let mut idle = lock(&slot.http1);
             let before = idle.len();
-            idle.retain_mut(|one| one.link.still_idles(&self.alarm) && one.since.elapsed() < self.idle_timeout);
+            idle.retain(|one| !one.sender.is_closed() && one.since.elapsed() < self.idle_timeout);
             self.stats.idle.fetch_sub(before - idle.len(), Relaxed);
             is_empty &= idle.is_empty();
             drop(idle);
@@ -277,47 +249,31 @@ impl Drop for OpenConnection {
 }
 
 /// A connection lent out. Dropped, it is closed; only [`Lease::end`] brings it back.
-pub(super) enum Lease {
-    /// Driven by who has this.
-    Held { link: Link, pool: Arc<Pool> },
-    /// Driven by a task, which waits for the word that the answer is whole.
-    Away { whole: oneshot::Sender<()> },
+pub(super) struct Lease {
+    sender: Http1,
+    pool: Arc<Pool>,
 }
 
 impl Lease {
-    /// Leaves the driving to a task: there is more to do than to read the answer.
-    pub(super) fn send_away(self) -> Self {
-        let Self::Held { mut link, pool } = self else { return self };
-        let (whole, mut word) = oneshot::channel();
-        tokio::spawn(async move {
-            if link.driven_until(&mut word).await.is_ok() {
-                settle(link, pool).await;
-            }
-        });
-        Self::Away { whole }
-    }
-
     /// The answer is whole: the connection may be used again once hyper says so.
     pub(super) fn end(self) {
-        match self {
-            Self::Held { link, pool } if link.is_ready() => pool.give_back(link),
-            Self::Held { link, .. } if link.is_closed() => {}
-            Self::Held { link, pool } => {
-                // A body may be dropped where no runtime is any more.
-                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                    runtime.spawn(settle(link, pool));
-                }
-            }
-            Self::Away { whole } => {
-                let _ = whole.send(());
-            }
+        let Self { mut sender, pool } = self;
+        if sender.is_ready() {
+            pool.give_back(sender);
+            return;
         }
-    }
-}
-
-async fn settle(mut link: Link, pool: Arc<Pool>) {
-    if let Ok(true) = tokio::time::timeout(SETTLE, link.settled()).await {
-        pool.give_back(link);
+        if sender.is_closed() {
+            return;
+        }
+        let settle = async move {
+            if let Ok(Ok(())) = tokio::time::timeout(SETTLE, sender.ready()).await {
+                pool.give_back(sender);
+            }
+        };
+        // A body may be dropped where no runtime is any more.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(settle);
+        }
     }
 }
 

@@ -265,22 +265,6 @@ async fn a_body_is_sent_on_while_nobody_reads_the_answer() {
     eventually("the connection is kept", || upstream.stats().idle() == 1).await;
 }
 
-#[tokio::test]
-async fn many_idle_connections_die_together() {
-    // More than tokio lets one task poll at a time.
-    const MANY: usize = 200;
-    let server = TestServer::start(Limits::default(), echo);
-    let upstream = to(server.address);
-    let answers = futures_util::future::join_all((0..MANY).map(|_| get(&upstream))).await;
-    for answer in answers {
-        text(answer.unwrap()).await;
-    }
-    assert_eq!(upstream.stats().idle(), MANY);
-    drop(server);
-    eventually("all deaths are noticed", || upstream.stats().open() == 0).await;
-    assert_eq!(upstream.stats().idle(), 0);
-}
-
 fn expecting(upstream: Upstream) -> TestServer {
     TestServer::start(Limits::default(), move |request, _| -> Answering {
         let upstream = upstream.clone();
