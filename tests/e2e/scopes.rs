@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use buntime_testing::{FakeUpstream, eventually};
-use buntime_tests::{Answer, Gateway, Stamp, client, echo};
+use buntime_tests::{Answer, Gateway, Stamp, client, echo, sample};
 use serde_json::{Value, json};
 
 fn text(name: &str, text: &str) -> Value {
@@ -108,6 +108,12 @@ async fn routes_lead_to_their_service() {
     assert!(chain.iter().any(|set| set.as_str().unwrap().starts_with("consumer-keys:")), "{chain:?}");
     let metrics = gateway.metrics().await;
     assert!(metrics.contains("service:users/list"), "{metrics}");
+    let labels = ["upstream=\"users\"", "target=\"0\""];
+    assert_eq!(sample(&metrics, "buntime_upstream_target_requests_total", &labels) as u64, 2, "{metrics}");
+    assert!(metrics.contains("buntime_upstream_target_up{upstream=\"bare\",target=\"0\"} 1"), "{metrics}");
+    let health = gateway.json("/p/health/api/health").await;
+    let checks = health["checks"].as_array().unwrap();
+    assert!(checks.iter().any(|one| one["name"] == "upstream:users" && one["status"] == "healthy"), "{health:#}");
     gateway.stop().await;
 }
 

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use buntime_config::{Config, Problem, model::Service};
-use buntime_core::{Clock, Handler, Http, Matched};
+use buntime_core::{Clock, Handler, HealthChecks, Http, Matched, health::Registered};
 use buntime_router::{Found, Listed, RouteTable, Spec};
 use buntime_upstream::{Cluster, ClusterOptions, Clusters, ForwardOptions, RouteOptions, ServiceRoute, Surroundings};
 use http::{header, request};
@@ -119,6 +119,15 @@ impl Services {
     /// Lets plugins find these clusters by name.
     pub(crate) fn publish(&self, opening: &Opening) {
         opening.clusters.replace(self.clusters.values().cloned());
+    }
+
+    /// Health checks of each upstream, for as long as what is returned is kept.
+    pub(crate) fn checks(&self, health: &HealthChecks) -> Vec<Registered> {
+        let check = |(name, cluster): (&Arc<str>, &Arc<Cluster>)| {
+            let cluster = Arc::clone(cluster);
+            health.register(format!("upstream:{name}"), move || std::future::ready(cluster.report().finding()))
+        };
+        self.clusters.iter().map(check).collect()
     }
 
     /// The route that a request belongs to.

@@ -34,6 +34,7 @@ pub mod settings;
 pub mod stats;
 pub mod step;
 pub mod units;
+pub mod upstreams;
 pub mod values;
 
 pub use clock::Clock;

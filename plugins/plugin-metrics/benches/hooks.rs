@@ -36,7 +36,7 @@ fn counting(c: &mut Criterion) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let host = runtime.block_on(Host::builder().start()).expect("an empty host");
         let clock = buntime_core::clock::Clock::system();
-        b.iter(|| prometheus::render(&Snapshot::take(&requests, &host.view(), &clock)).len());
+        b.iter(|| prometheus::render(&Snapshot::take(&requests, &host.view(), &clock, None)).len());
     });
 }
 

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use buntime_core::{Error, ErrorKind, PluginContext};
+use buntime_core::{Error, ErrorKind, PluginContext, upstreams::Upstreams};
 use http::{HeaderValue, header};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ pub(crate) fn router(settings: &MetricsSettings, requests: Arc<Requests>, contex
 
 impl Api {
     fn snapshot(&self) -> Snapshot {
-        Snapshot::take(&self.requests, self.context.host(), self.context.clock())
+        take(&self.requests, &self.context)
     }
 }
 
@@ -90,4 +90,10 @@ fn schema_of<T: JsonSchema>() -> Value {
         settings.meta_schema = None;
     });
     settings.for_serialize().into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Everything now, of what runs around an instance.
+pub(crate) fn take(requests: &Requests, context: &PluginContext) -> Snapshot {
+    let upstreams = context.service::<dyn Upstreams>();
+    Snapshot::take(requests, context.host(), context.clock(), upstreams.as_deref())
 }

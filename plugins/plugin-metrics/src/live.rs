@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     Requests,
+    api::take,
     snapshot::{Snapshot, Stats},
 };
 
@@ -58,7 +59,7 @@ impl Live {
 impl Open {
     async fn next(&mut self) -> Event {
         self.ticks.tick().await;
-        let now = Snapshot::take(&self.live.requests, self.live.context.host(), self.live.context.clock());
+        let now = take(&self.live.requests, &self.live.context);
         let stats = Stats::of(&now, self.previous.as_ref());
         self.previous = Some(now);
         // These types always serialize; a comment keeps the stream open all the same.

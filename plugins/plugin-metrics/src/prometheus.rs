@@ -8,6 +8,7 @@ use buntime_core::{
     host::report::PluginState,
     metadata::API_VERSION,
     stats::{BUCKETS, Outcome, StageReading},
+    upstreams::{TargetReading, UpstreamReading},
 };
 
 use crate::{
@@ -25,6 +26,7 @@ pub fn render(snapshot: &Snapshot) -> String {
     requests(&mut text, snapshot);
     plugins(&mut text, &snapshot.plugins);
     hooks(&mut text, &snapshot.plugins);
+    upstreams(&mut text, &snapshot.upstreams);
     process(&mut text, &snapshot.process);
     text.finish()
 }
@@ -178,6 +180,39 @@ fn by_stage(plugin: &PluginReading) -> impl Iterator<Item = StageOf<'_>> {
         }
     }
     sums.into_values()
+}
+
+fn upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {
+    if upstreams.is_empty() {
+        return;
+    }
+    type Of<T> = fn(&T) -> u64;
+    let families: [(&str, Type, &str, Of<UpstreamReading>); 3] = [
+        ("buntime_upstream_requests_total", Type::Counter, "Requests to an upstream.", |of| of.requests),
+        ("buntime_upstream_retries_total", Type::Counter, "Attempts beyond a request's first.", |of| of.retries),
+        ("buntime_upstream_queued", Type::Gauge, "Requests that wait for a target.", |of| of.queued),
+    ];
+    for (name, kind, help, value) in families {
+        text.family(name, kind, help);
+        for upstream in upstreams {
+            text.sample(name, &[("upstream", &upstream.name)], value(upstream));
+        }
+    }
+    let families: [(&str, Type, &str, Of<TargetReading>); 4] = [
+        ("buntime_upstream_target_up", Type::Gauge, "1 while a target is asked.", |of| of.up.into()),
+        ("buntime_upstream_target_in_flight", Type::Gauge, "Requests under way at a target.", |of| of.in_flight),
+        ("buntime_upstream_target_requests_total", Type::Counter, "Attempts at a target.", |of| of.requests),
+        ("buntime_upstream_target_failures_total", Type::Counter, "Attempts that failed.", |of| of.failures),
+    ];
+    for (name, kind, help, value) in families {
+        text.family(name, kind, help);
+        for upstream in upstreams {
+            for (number, target) in upstream.targets.iter().enumerate() {
+                let labels = [("upstream", upstream.name.as_str()), ("target", &number.to_string())];
+                text.sample(name, &labels, value(target));
+            }
+        }
+    }
 }
 
 fn process(text: &mut Text, process: &Process) {

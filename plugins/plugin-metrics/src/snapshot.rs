@@ -11,6 +11,7 @@ use buntime_core::{
     clock::Clock,
     host::report::{HookReport, PluginReport, PluginState},
     stats::{Outcome, StageReading},
+    upstreams::{UpstreamReading, Upstreams},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub requests: Reading,
     /// Of each plugin, in startup order.
     pub plugins: Vec<PluginReading>,
+    /// Of each upstream of the host, by name.
+    pub upstreams: Vec<UpstreamReading>,
     /// Of the process.
     pub process: Process,
 }
@@ -64,12 +67,13 @@ pub struct HookReading {
 
 impl Snapshot {
     /// Reads everything now.
-    pub fn take(requests: &Requests, host: &HostView, clock: &Clock) -> Self {
+    pub fn take(requests: &Requests, host: &HostView, clock: &Clock, upstreams: Option<&dyn Upstreams>) -> Self {
         Self {
             taken: clock.wall(),
             bounds: requests.bounds().seconds().to_vec(),
             requests: requests.read(),
             plugins: host.plugins().into_iter().map(PluginReading::from).collect(),
+            upstreams: upstreams.map(|upstreams| upstreams.read()).unwrap_or_default(),
             process: Process::read(),
         }
     }
@@ -109,6 +113,9 @@ pub struct Stats {
     pub routes: Vec<RouteStats>,
     /// By plugin, in startup order.
     pub plugins: Vec<PluginStats>,
+    /// By upstream; targets by their number in the configuration.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub upstreams: Vec<UpstreamReading>,
     /// Of the process.
     pub process: ProcessStats,
 }
@@ -248,6 +255,7 @@ impl Stats {
             requests,
             routes: routes.iter().map(one).collect(),
             plugins: snapshot.plugins.iter().map(PluginStats::of).collect(),
+            upstreams: snapshot.upstreams.clone(),
             process: ProcessStats::of(&snapshot.process, snapshot.taken),
         }
     }

@@ -6,7 +6,12 @@ use std::{
 };
 
 use buntime_core::{
-    Completion, Ended, Stage, breaker::BreakerState, host::report::PluginState, stats::HookStats, stats::Outcome,
+    Completion, Ended, Stage,
+    breaker::BreakerState,
+    host::report::PluginState,
+    stats::HookStats,
+    stats::Outcome,
+    upstreams::{TargetReading, UpstreamReading},
 };
 use http::Method;
 use plugin_metrics::{
@@ -63,6 +68,16 @@ fn known() -> Snapshot {
             plugin("gateway", PluginState::Degraded, Some(BreakerState::Open), vec![hook("cors"), hook("limits")]),
             plugin("broken", PluginState::Quarantined, None, Vec::new()),
         ],
+        upstreams: vec![UpstreamReading {
+            name: "users".to_owned(),
+            requests: 10,
+            retries: 2,
+            queued: 1,
+            targets: vec![
+                TargetReading { up: true, state: "healthy", in_flight: 3, requests: 9, failures: 0 },
+                TargetReading { up: false, state: "ejected", in_flight: 0, requests: 3, failures: 3 },
+            ],
+        }],
         process: Process {
             cpu_seconds: Some(1.25),
             resident_bytes: Some(20 << 20),

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use buntime_core::{Error, ErrorKind, Finding};
-use buntime_upstream::{Cluster, ClusterReport, Clusters, Destination, Outgoing, cluster::TargetState};
+use buntime_upstream::{Cluster, Clusters, Destination, Outgoing};
 use http::Response;
-use serde_json::json;
 
 use crate::health::Attempts;
 
@@ -42,7 +41,7 @@ impl Leads {
     pub(crate) fn finding(&self) -> Finding {
         match self {
             Self::Target(_, attempts) => attempts.finding(),
-            Self::Upstream(cluster) => judged(&cluster.report()),
+            Self::Upstream(cluster) => cluster.report().finding(),
             // A service that is there has a health of its own.
             Self::Service(..) => self.problem().map_or_else(Finding::healthy, Finding::unhealthy),
         }
@@ -81,19 +80,4 @@ pub(crate) fn no_service(name: &str, clusters: &Clusters) -> String {
         return format!("there is no service `{name}`, nor any other; add it to `services`");
     }
     format!("there is no service `{name}`; there is {}", names.join(", "))
-}
-
-fn judged(report: &ClusterReport) -> Finding {
-    let states = || report.targets.iter().map(|target| target.state);
-    let is_down = |state| matches!(state, TargetState::Unhealthy | TargetState::Ejected | TargetState::Open);
-    let down = states().filter(|state| is_down(*state)).count();
-    let up = states()
-        .filter(|state| matches!(state, TargetState::Healthy | TargetState::HalfOpen | TargetState::ForcedClosed))
-        .count();
-    let details = json!({ "targets": report.targets.len(), "down": down });
-    match (up, down) {
-        (0, _) => Finding::unhealthy("No target may be asked").with_details(details),
-        (_, 0) => Finding::healthy(),
-        _ => Finding::degraded(format!("{down} of {} targets are down", report.targets.len())).with_details(details),
-    }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use buntime_config::{Context, Diagnostics, Env, Loaded, PluginEntry, Source, load};
-use buntime_core::{Attached, Catalog, Error, Host, Program};
+use buntime_core::{Attached, Catalog, Error, Host, Program, health::Registered};
 use buntime_http::server::Control;
 use serde_json::{Value, json};
 use tokio::{runtime::Handle, sync::Mutex};
@@ -94,6 +94,8 @@ pub(crate) struct Keeper {
     control: Arc<Control>,
     logging: Option<Logging>,
     opening: Opening,
+    /// Of the upstreams in force.
+    checks: Lock<Vec<Registered>>,
     /// Where plugins are started, whoever asks for it.
     home: Handle,
     /// What the listener was started with.
@@ -116,6 +118,7 @@ pub(crate) struct Parts {
 impl Keeper {
     /// To be called on the runtime that plugins live on.
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let checks = parts.current.services.checks(parts.shared.host.health());
         let status = Status { loaded_at: Some(SystemTime::now()), ..Status::default() };
         Arc::new(Self {
             host: parts.shared.host.clone(),
@@ -125,6 +128,7 @@ impl Keeper {
             control: parts.control,
             logging: parts.logging,
             opening: parts.opening,
+            checks: Lock::new(checks),
             home: Handle::current(),
             started: Arc::clone(&parts.current.loaded),
             current: Mutex::new(parts.current),

@@ -106,6 +106,7 @@ impl Keeper {
         if let Some(logging) = &self.logging {
             logging.apply(&config.log);
         }
+        *self.checks.lock().unwrap_or_else(PoisonError::into_inner) = next.services.checks(self.host.health());
         // What no longer runs is let go of now, not with the next request.
         self.shared.routes.current();
         // Against what the listener was started with, not against the last reload.

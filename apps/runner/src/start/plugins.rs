@@ -6,6 +6,7 @@ use buntime_config::Loaded;
 use buntime_core::{
     Host,
     services::{BaseDir, Services},
+    upstreams::Upstreams,
 };
 use buntime_database::{
     Registry,
@@ -61,6 +62,7 @@ pub(super) async fn start(
     let services = Services::default();
     services.provide::<Registry>(Arc::clone(registry));
     services.provide::<Clusters>(Arc::clone(opening.clusters()));
+    services.provide::<dyn Upstreams>(Arc::clone(opening.clusters()) as Arc<dyn Upstreams>);
     services.provide::<ServerStats>(Arc::clone(stats));
     services.provide(Arc::new(BaseDir(loaded.dir.clone())));
     let builder = Host::builder().catalog(origin.catalog.clone()).data_dir(&config.data_dir).services(services);

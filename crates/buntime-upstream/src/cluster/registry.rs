@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use buntime_core::upstreams::{UpstreamReading, Upstreams};
 
 use super::Cluster;
 
@@ -29,5 +30,11 @@ impl Clusters {
     /// These are all from now on. What is not among them ends when the last who holds it lets go.
     pub fn replace(&self, clusters: impl IntoIterator<Item = Arc<Cluster>>) {
         self.0.store(Arc::new(clusters.into_iter().map(|cluster| (Arc::clone(cluster.name()), cluster)).collect()));
+    }
+}
+
+impl Upstreams for Clusters {
+    fn read(&self) -> Vec<UpstreamReading> {
+        self.0.load().values().map(|cluster| cluster.report().reading()).collect()
     }
 }

@@ -1,8 +1,12 @@
 //! What an operator sees of a cluster.
 
+use buntime_core::{
+    Finding,
+    breaker::BreakerState,
+    upstreams::{TargetReading, UpstreamReading},
+};
 use serde::Serialize;
-
-use buntime_core::breaker::BreakerState;
+use serde_json::json;
 
 use super::{
     Cluster,
@@ -96,6 +100,65 @@ pub enum TargetState {
     ForcedClosed,
     /// Its weight is 0.
     Weightless,
+}
+
+impl TargetState {
+    /// Its name in the admin API and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Ejected => "ejected",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::Draining => "draining",
+            Self::ForcedOpen => "forced_open",
+            Self::ForcedClosed => "forced_closed",
+            Self::Weightless => "weightless",
+        }
+    }
+
+    /// Is a target in that state asked?
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Healthy | Self::HalfOpen | Self::ForcedClosed)
+    }
+
+    /// Is it out because it fails?
+    pub fn is_down(self) -> bool {
+        matches!(self, Self::Unhealthy | Self::Ejected | Self::Open)
+    }
+}
+
+impl ClusterReport {
+    /// What a health check says of it.
+    pub fn finding(&self) -> Finding {
+        let count = |of: fn(TargetState) -> bool| self.targets.iter().filter(|target| of(target.state)).count();
+        let (up, down, all) = (count(TargetState::is_up), count(TargetState::is_down), self.targets.len());
+        let details = json!({ "targets": all, "down": down });
+        match (up, down) {
+            (0, _) => Finding::unhealthy("No target may be asked").with_details(details),
+            (_, 0) => Finding::healthy(),
+            _ => Finding::degraded(format!("{down} of {all} targets are down")).with_details(details),
+        }
+    }
+
+    /// Without addresses.
+    pub fn reading(&self) -> UpstreamReading {
+        let targets = self.targets.iter().map(|target| TargetReading {
+            up: target.state.is_up(),
+            state: target.state.as_str(),
+            in_flight: target.in_flight.into(),
+            requests: target.requests,
+            failures: target.failures,
+        });
+        UpstreamReading {
+            name: self.name.clone(),
+            requests: self.requests,
+            retries: self.retries,
+            queued: self.queued.into(),
+            targets: targets.collect(),
+        }
+    }
 }
 
 /// Something that went wrong.
