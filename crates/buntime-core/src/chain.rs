@@ -302,17 +302,22 @@ impl<K: Kind> Chain<K> {
         self.split
     }
 
-    /// Does that set stand behind the split, and has it not run before it?
+    /// Does that set stand behind the split, and has it not run before it? One that this chain has behind the split does
+    /// so wherever who calls would have it: it must not be lost.
     pub(crate) fn may_follow(&self, link: &Link<K>) -> bool {
-        let head = &self.links[..self.split];
-        let ran = |ran: &Link<K>| ran.member.plugin == link.member.plugin && ran.set == link.set;
-        head.last().is_none_or(|last| link.key > last.key) && !head.iter().any(ran)
+        let (head, rest) = self.links.split_at(self.split);
+        let is_same = |other: &Link<K>| other.member.plugin == link.member.plugin && other.set == link.set;
+        let stands_behind = head.last().is_none_or(|last| link.key > last.key) || rest.iter().any(is_same);
+        stands_behind && !head.iter().any(is_same)
     }
 
-    /// The chain of somebody who was found out at the split: its links up to there, then those of `rest` that sort
-    /// behind them and have not run already.
+    /// The chain of somebody who was found out at the split: its links up to there, then those of `rest` that may
+    /// follow them. What would stand before the split follows it at once.
     pub(crate) fn branch(&self, rest: Vec<Link<K>>, keep: Vec<Kept>) -> Result<Self, TooManySets> {
         let mut rest: Vec<Link<K>> = rest.into_iter().filter(|link| self.may_follow(link)).collect();
+        if let Some(last) = self.split.checked_sub(1).and_then(|last| self.links.get(last)) {
+            rest.iter_mut().for_each(|link| link.key = link.key.max(last.key));
+        }
         rest.sort_by_key(|link| link.key);
         let mut links: Vec<Link<K>> = self.links[..self.split].iter().cloned().chain(rest).collect();
         if links.len() > MAX_SETS {

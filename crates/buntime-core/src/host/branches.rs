@@ -2,12 +2,13 @@
 //! that configure the same, and bounded in number.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -17,173 +18,57 @@ use crate::{
     chain::{Branch, Branches, Chain},
     error::{Error, ErrorKind},
     host::{
-        Inner,
-        instance::Instance,
-        plan::{InstanceId, Planned, Verdict, plan_path},
-        program::{Catalog, Program},
+        book::{Book, lock},
+        plan::{Planned, Verdict, plan_path},
     },
-    metadata::PluginName,
-    options::OnError,
+    options::{AfterRetry, OnError},
     scope::Scope,
-    services::Services,
 };
 
 /// Chains of consumers that are kept ready, of all paths together. Past it those that were not used lately make room.
 pub const MOST_BRANCHES: usize = 4096;
 
-/// What the consumers of one program add to paths, and the instances that were started for them.
-pub(crate) struct Book {
-    inner: Weak<Inner>,
-    catalog: Catalog,
-    program: Arc<Program>,
-    services: Services,
-    /// The combination of each consumer that adds anything.
-    combination: HashMap<Arc<str>, u32>,
-    combinations: Vec<Vec<Scope>>,
-    /// Those of the paths themselves, which others keep alive.
-    of_paths: Mutex<HashMap<InstanceId, Weak<Instance>>>,
-    /// Those started for consumers.
-    own: Mutex<BTreeMap<InstanceId, Arc<Instance>>>,
-    /// What was built, the oldest first.
-    built: Mutex<VecDeque<(Weak<OfPath>, u32)>>,
-}
-
-impl Book {
-    pub(crate) fn new(inner: Weak<Inner>, catalog: Catalog, program: Arc<Program>, services: Services) -> Self {
-        let mut combinations: Vec<Vec<Scope>> = Vec::new();
-        let mut numbers: HashMap<Vec<Scope>, u32> = HashMap::new();
-        let mut combination = HashMap::new();
-        for consumer in &program.scopes.consumers {
-            let adds = program.scopes.of_consumer(consumer);
-            if adds.is_empty() {
-                continue;
-            }
-            let number = *numbers.entry(adds.clone()).or_insert_with(|| {
-                combinations.push(adds);
-                u32::try_from(combinations.len() - 1).unwrap_or(u32::MAX)
-            });
-            combination.insert(consumer.name.clone(), number);
-        }
-        Self {
-            inner,
-            catalog,
-            program,
-            services,
-            combination,
-            combinations,
-            of_paths: Mutex::default(),
-            own: Mutex::default(),
-            built: Mutex::default(),
-        }
-    }
-
-    /// Does no consumer add anything?
-    pub(crate) fn is_empty(&self) -> bool {
-        self.combinations.is_empty()
-    }
-
-    /// Tells it of an instance that paths have.
-    pub(crate) fn know(&self, id: InstanceId, instance: &Arc<Instance>) {
-        lock(&self.of_paths).insert(id, Arc::downgrade(instance));
-    }
-
-    pub(crate) fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
-    /// Any running instance of a plugin.
-    pub(crate) fn any_of(&self, plugin: &PluginName) -> Option<Arc<Instance>> {
-        let of_paths = lock(&self.of_paths);
-        let mut running = of_paths.iter().filter(|((name, _), _)| name == plugin).filter_map(|(_, one)| one.upgrade());
-        running.next().or_else(|| {
-            lock(&self.own).iter().find(|((name, _), _)| name == plugin).map(|(_, instance)| instance.clone())
-        })
-    }
-
-    /// Instances that were started for consumers, to be looked for by the book of the next program.
-    pub(crate) fn started(&self) -> Vec<Arc<Instance>> {
-        lock(&self.own).values().cloned().collect()
-    }
-
-    /// Takes over those of an earlier book that would be the same here.
-    pub(crate) fn take_over(&self, earlier: &Self, is_same: impl Fn(&Planned) -> bool) {
-        for instance in earlier.started() {
-            let below: Vec<Scope> =
-                instance.planned.said.iter().filter(|scope| **scope != Scope::Gateway).cloned().collect();
-            // A path of just those levels plans it the same as any other that has them.
-            let Ok(path) = plan_path(&self.catalog, &self.program, &below) else { continue };
-            let same = |one: &&Arc<Planned>| one.verdict == Verdict::Start && one.runs_like(&instance.planned);
-            if let Some(planned) = path.iter().find(same)
-                && is_same(planned)
-            {
-                lock(&self.own).insert(planned.id(), instance);
-            }
-        }
-    }
-
-    /// A running instance of what was planned; started now if there is none.
-    pub(crate) async fn instance(&self, planned: &Arc<Planned>) -> Result<Arc<Instance>, String> {
-        let id = planned.id();
-        if let Some(running) = lock(&self.of_paths).get(&id).and_then(Weak::upgrade) {
-            return Ok(running);
-        }
-        if let Some(running) = lock(&self.own).get(&id) {
-            return Ok(running.clone());
-        }
-        let inner = self.inner.upgrade().ok_or("the host has ended")?;
-        let context = inner.context(planned, &self.services);
-        let started = Arc::new(Instance::start(planned, context, &inner.bounds).await?);
-        // Another path may have started one meanwhile.
-        Ok(lock(&self.own).entry(id).or_insert(started).clone())
-    }
-
-    /// Notes what was built, and makes room.
-    fn note(&self, path: &Arc<OfPath>, number: u32) {
-        let mut built = lock(&self.built);
-        built.push_back((Arc::downgrade(path), number));
-        let mut forgotten = 0;
-        // Each is asked once; if all were used lately the oldest go.
-        for turn in 0..2 * built.len() {
-            if built.len() <= MOST_BRANCHES {
-                break;
-            }
-            let Some((path, number)) = built.pop_front() else { break };
-            let Some(of) = path.upgrade() else { continue };
-            if of.used_lately(number) && turn < MOST_BRANCHES {
-                built.push_back((path, number));
-            } else {
-                of.forget(number);
-                forgotten += 1;
-            }
-        }
-        drop(built);
-        if forgotten > 0 {
-            self.stop_unused();
-        }
-    }
-
-    /// Ends instances that no chain needs.
-    fn stop_unused(&self) {
-        let mut unused = Vec::new();
-        lock(&self.own).retain(|_, instance| {
-            let used = Arc::strong_count(instance) > 1;
-            if !used {
-                unused.push(instance.clone());
-            }
-            used
-        });
-    }
-}
+/// How long what did not start for a consumer is left alone.
+pub const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// The chains of consumers on one path.
 pub(crate) struct PathBranches(Arc<OfPath>);
 
-struct OfPath {
+pub(super) struct OfPath {
     book: Arc<Book>,
     /// The levels of the path below the gateway.
     way: Vec<Scope>,
     built: ArcSwap<ByNumber>,
     building: tokio::sync::Mutex<()>,
+    /// What could not be built whole. No more than there are combinations.
+    failed: Mutex<HashMap<u32, Failed>>,
+}
+
+/// What exchanges get until it is tried again.
+struct Failed {
+    at: Instant,
+    instead: Result<Arc<Chain<Http>>, Refusal>,
+}
+
+/// Why exchanges of a consumer fail.
+#[derive(Clone)]
+struct Refusal {
+    why: Arc<str>,
+    plugin: Option<Arc<str>>,
+}
+
+impl Refusal {
+    fn new(why: String) -> Self {
+        Self { why: why.into(), plugin: None }
+    }
+
+    fn to_error(&self) -> Error {
+        let error = Error::new(ErrorKind::PluginFailed).with_internal(self.why.to_string());
+        match &self.plugin {
+            Some(plugin) => error.with_plugin(plugin.clone()),
+            None => error,
+        }
+    }
 }
 
 /// Combinations are numbered from 0: the number is as good as its hash.
@@ -216,8 +101,8 @@ struct Built {
 
 impl PathBranches {
     pub(crate) fn new(book: Arc<Book>, way: Vec<Scope>) -> Self {
-        let (built, building) = (ArcSwap::default(), tokio::sync::Mutex::default());
-        Self(Arc::new(OfPath { book, way, built, building }))
+        let (built, building, failed) = (ArcSwap::default(), tokio::sync::Mutex::default(), Mutex::default());
+        Self(Arc::new(OfPath { book, way, built, building, failed }))
     }
 }
 
@@ -232,11 +117,11 @@ impl OfPath {
         Some(one.chain.clone())
     }
 
-    fn used_lately(&self, number: u32) -> bool {
+    pub(super) fn used_lately(&self, number: u32) -> bool {
         self.built.load().get(&number).is_some_and(|one| one.used.swap(false, Relaxed))
     }
 
-    fn forget(&self, number: u32) {
+    pub(super) fn forget(&self, number: u32) {
         self.built.rcu(|built| {
             let mut built = ByNumber::clone(built);
             built.remove(&number);
@@ -244,18 +129,50 @@ impl OfPath {
         });
     }
 
-    /// One at a time for each path; who waited finds it ready.
+    /// What did not start a moment ago is not tried again by everybody who comes.
+    fn failed_lately(&self, number: u32, now: Instant) -> Option<Result<Arc<Chain<Http>>, Refusal>> {
+        let failed = lock(&self.failed);
+        let lately = failed.get(&number).filter(|failed| now.saturating_duration_since(failed.at) < TRY_AGAIN);
+        lately.map(|failed| failed.instead.clone())
+    }
+
+    /// One at a time for each path; who waited finds it ready, or failed.
     async fn build(self: Arc<Self>, base: Arc<Chain<Http>>, number: u32) -> Result<Arc<Chain<Http>>, Error> {
         let _one = self.building.lock().await;
         if let Some(ready) = self.ready(number) {
             return Ok(ready);
         }
-        let failed = |why: String| Error::new(ErrorKind::PluginFailed).with_internal(why);
-        let adds = &self.book.combinations[number as usize];
+        let clock = &base.around.clock;
+        if let Some(failed) = self.failed_lately(number, clock.now()) {
+            return failed.map_err(|refusal| refusal.to_error());
+        }
+        let (instead, whole) = match self.make(&base, number).await {
+            Ok((chain, whole)) => (Ok(chain), whole),
+            Err(refusal) => (Err(refusal), false),
+        };
+        if !whole {
+            // Known before who waits for the lock looks.
+            lock(&self.failed).insert(number, Failed { at: clock.now(), instead: instead.clone() });
+        } else if let Ok(chain) = &instead {
+            lock(&self.failed).remove(&number);
+            let built = Arc::new(Built { chain: chain.clone(), used: AtomicBool::new(true) });
+            self.built.rcu(|all| {
+                let mut all = ByNumber::clone(all);
+                all.insert(number, built.clone());
+                all
+            });
+            self.book.note(&self, number);
+        }
+        instead.map_err(|refusal| refusal.to_error())
+    }
+
+    /// The chain, and whether nothing is missing from it.
+    async fn make(&self, base: &Chain<Http>, number: u32) -> Result<(Arc<Chain<Http>>, bool), Refusal> {
+        let adds = self.book.combinations.get(number as usize).map_or(&[][..], Vec::as_slice);
         let scopes: Vec<Scope> = self.way.iter().chain(adds).cloned().collect();
         let path = plan_path(&self.book.catalog, &self.book.program, &scopes).map_err(|errors| {
             let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            failed(list.join("; "))
+            Refusal::new(list.join("; "))
         })?;
         let (mut links, mut keep, mut whole) = (Vec::new(), Vec::new(), true);
         for planned in path.iter().filter(|planned| planned.verdict == Verdict::Start) {
@@ -270,27 +187,18 @@ impl OfPath {
                     keep.push(instance.kept());
                 }
                 Err(reason) => {
-                    let plugin = planned.entry.plugin.as_str();
-                    tracing::error!(plugin, "did not start for {}: {reason}", scopes_text(&planned.said));
+                    let plugin = planned.entry.plugin.shared();
+                    tracing::error!(plugin = &*plugin, "did not start for {}: {reason}", scopes_text(&planned.said));
                     if refuses(planned) {
-                        return Err(failed(format!("`{plugin}` did not start: {reason}")).with_plugin(plugin));
+                        let why = format!("`{plugin}` did not start: {reason}").into();
+                        return Err(Refusal { why, plugin: Some(plugin) });
                     }
                     whole = false;
                 }
             }
         }
-        let chain = Arc::new(base.branch(links, keep).map_err(|error| failed(error.to_string()))?);
-        // What lacks a plugin is tried again by the next exchange.
-        if whole {
-            let built = Arc::new(Built { chain: chain.clone(), used: AtomicBool::new(true) });
-            self.built.rcu(|all| {
-                let mut all = ByNumber::clone(all);
-                all.insert(number, built.clone());
-                all
-            });
-            self.book.note(&self, number);
-        }
-        Ok(chain)
+        let chain = base.branch(links, keep).map_err(|error| Refusal::new(error.to_string()))?;
+        Ok((Arc::new(chain), whole))
     }
 }
 
@@ -300,7 +208,16 @@ impl Branches<Http> for PathBranches {
         if let Some(ready) = self.0.ready(number) {
             return Branch::On(ready);
         }
-        let Some(inner) = self.0.book.inner.upgrade() else { return Branch::Same };
+        let at_once = |error| Branch::Later(Box::pin(std::future::ready(Err(error))));
+        match self.0.failed_lately(number, base.around.clock.now()) {
+            Some(Ok(without)) => return Branch::On(without),
+            Some(Err(refusal)) => return at_once(refusal.to_error()),
+            None => {}
+        }
+        // What is configured for who calls must not be passed over.
+        let Some(inner) = self.0.book.inner.upgrade() else {
+            return at_once(Refusal::new("the host has ended".to_owned()).to_error());
+        };
         // On the home of plugins, so that a client who leaves does not stop a startup half-way.
         let building = inner.bounds.home.spawn(self.0.clone().build(base.clone(), number));
         Branch::Later(Box::pin(async move { building.await.unwrap_or_else(|error| Err(Error::internal(error))) }))
@@ -310,16 +227,13 @@ impl Branches<Http> for PathBranches {
 /// Must an exchange fail rather than go on without it?
 fn refuses(planned: &Planned) -> bool {
     match &planned.entry.options.on_error {
-        Some(on_error) => matches!(on_error, OnError::Fail),
+        Some(OnError::Continue) => false,
+        Some(OnError::Retry(options)) => options.after_retry != AfterRetry::Continue,
+        Some(OnError::Fail | OnError::Fallback(_)) => true,
         None => planned.metadata.refuses,
     }
 }
 
 pub(crate) fn scopes_text(scopes: &[Scope]) -> String {
     scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// What is in there is whole between any two changes.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ use crate::{
     consumers::Consumers,
     host::{
         Host, HostView, Inner,
-        branches::Book,
+        book::Book,
         live::{Live, Set, Slot},
         load_error::LoadError,
         plan::{Plan, Planned, plan},

@@ -15,7 +15,8 @@ use crate::{
     Http,
     chain::{Chain, Surroundings},
     host::{
-        branches::{Book, PathBranches},
+        book::Book,
+        branches::PathBranches,
         instance::Instance,
         load_error::LoadError,
         plan::{InstanceId, PathPlan, Planned},

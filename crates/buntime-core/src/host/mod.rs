@@ -1,6 +1,7 @@
 //! The host: loads plugins, starts them in dependency order, keeps them running, swaps them on change, stops them in
 //! reverse.
 
+pub(crate) mod book;
 pub mod branches;
 pub(crate) mod change;
 pub mod explain;

@@ -10,7 +10,8 @@ use crate::{
     Http,
     chain::{Chain, OrderKey},
     host::{
-        branches::{Book, scopes_text},
+        book::Book,
+        branches::scopes_text,
         load_error::LoadError,
         plan::{Planned, Verdict, plan_path},
         program::Program,
@@ -49,19 +50,45 @@ pub(crate) async fn check<'c>(
             }
         }
     }
-    let never = latest.into_iter().filter_map(|(entry, last)| Some((entry, last.filter(|last| *last <= auth.key)?)));
-    let errors: Vec<LoadError> = never
-        .map(|((scope, plugin), last)| {
-            let (mine, theirs) = (last.priority, auth.key.priority);
-            let reason = format!(
-                "its hooks stand at {mine} at the latest, before `{}` ({theirs}) has said who calls, so it would never \
-                 run; give it a `priority` above {theirs}, or list it for the gateway, a service or a route",
-                auth.member.plugin
-            );
-            LoadError::Scoped { scope, plugin, reason }
-        })
-        .collect();
+    let mut errors = Vec::new();
+    let early = latest.into_iter().filter_map(|(entry, last)| Some((entry, last.filter(|last| *last <= auth.key)?)));
+    for ((scope, plugin), last) in early {
+        if runs_somewhere(program, book, (&scope, &plugin), auth.key, warnings).await {
+            continue;
+        }
+        let (mine, theirs) = (last.priority, auth.key.priority);
+        let reason = format!(
+            "its hooks stand at {mine} at the latest, before `{}` ({theirs}) has said who calls, so it would never run; \
+             give it a `priority` above {theirs}, or list it for the gateway, a service or a route",
+            auth.member.plugin
+        );
+        errors.push(LoadError::Scoped { scope, plugin, reason });
+    }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// Does a service or route move an entry of a group or consumer behind the auth provider?
+async fn runs_somewhere(
+    program: &Program,
+    book: &Book,
+    (scope, plugin): (&Scope, &PluginName),
+    auth: OrderKey,
+    warnings: &mut Vec<String>,
+) -> bool {
+    let scopes = &program.scopes;
+    let lists = |one: &Scope| scopes.level(one).entries.iter().any(|entry| entry.plugin == *plugin);
+    let ways = scopes.of_requests().filter(lists).map(|scope| scopes.way_to(&scope)).collect::<Vec<_>>();
+    for together in combinations(program).into_iter().filter(|together| together.contains(scope)) {
+        for way in &ways {
+            let path: Vec<Scope> = way.iter().chain(&together).cloned().collect();
+            let Ok(path) = plan_path(book.catalog(), program, &path) else { continue };
+            let Some(planned) = path.iter().find(|planned| planned.entry.plugin == *plugin) else { continue };
+            if keys(book, planned, warnings).await.is_some_and(|keys| keys.iter().any(|key| *key > auth)) {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// What applies together: for each consumer, and alone for a group that no consumer is in.

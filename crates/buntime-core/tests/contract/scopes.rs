@@ -67,6 +67,7 @@ impl Plugin for Limit {
             (limit.max, startup.keep_at(&origin, &limit.name, || AtomicU64::new(0)))
         });
         startup.hooks(HookSet::new("limit", Limiter { counters: counters.collect(), kind: settings.kind }));
+        startup.hooks(HookSet::new("last", Limiter { counters: Vec::new(), kind: String::new() }).at(30));
         Ok(())
     }
 
@@ -305,6 +306,17 @@ async fn the_chain_branches_behind_the_auth_provider_and_nothing_runs_twice() {
 }
 
 #[tokio::test]
+async fn what_would_move_before_the_auth_provider_runs_at_once_behind_it() {
+    let journal = Journal::default();
+    let moved = serde_json::from_value(json!({ "hookPriorities": { "limit": 5 } })).unwrap();
+    let own = vec![limit(json!({})).with_options(moved), entry("late", json!({}))];
+    let scopes = Scopes { consumers: vec![consumer("acme", &[], own)], ..Scopes::default() };
+    let host = start(&journal, program(2, scopes)).await;
+    assert_eq!(passes(&host, "", "", "acme").await, (2, "gateway".to_owned()));
+    host.stop(std::time::Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
 async fn an_entry_that_could_never_run_is_a_load_error() {
     let journal = Journal::default();
     let of = |entries| Scopes {
@@ -325,6 +337,10 @@ async fn an_entry_that_could_never_run_is_a_load_error() {
     // Moved behind, it is fine; so is one that stands behind anyway.
     let moved = of(vec![entry("early", json!({ "priority": 11 })), entry("late", json!({}))]);
     start(&journal, program(1, moved)).await.stop(std::time::Duration::from_secs(1)).await;
+    // So is one that a service moves.
+    let mut by_service = of(vec![entry("early", json!({}))]);
+    by_service.services = vec![service("users", vec![entry("early", json!({ "priority": 11 }))], vec![("a", vec![])])];
+    start(&journal, program(1, by_service)).await.stop(std::time::Duration::from_secs(1)).await;
 }
 
 #[tokio::test]
@@ -377,6 +393,44 @@ async fn a_consumers_plugin_that_does_not_start_fails_what_it_would_have_refused
     assert_eq!((status, crate::body_of(&body)["code"].clone()), (503, json!("plugin_failed")), "{body}");
     assert!(!body.contains("told to fail"), "{body}");
     assert_eq!(call(&host, "", "", "").await.0, 200);
+    host.stop(std::time::Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn what_did_not_start_for_a_consumer_is_tried_again_after_a_while() {
+    let journal = Journal::default();
+    let clock = buntime_core::Clock::fake();
+    let own = json!({ "limits": [{ "name": "all", "max": 3 }] });
+    let scopes = Scopes { consumers: vec![consumer("acme", &[], vec![limit(own)])], ..Scopes::default() };
+    let host = Host::builder().catalog(catalog(&journal, true)).program(program(100, scopes)).clock(clock.clone());
+    let host = host.start().await.unwrap();
+    let starts = || journal.all().iter().filter(|line| line.contains("startup(the consumer")).count();
+    for _ in 0..3 {
+        assert_eq!(call(&host, "", "", "acme").await.0, 503);
+    }
+    assert_eq!(starts(), 1);
+    clock.advance(buntime_core::host::branches::TRY_AGAIN);
+    assert_eq!(call(&host, "", "", "acme").await.0, 503);
+    assert_eq!(starts(), 2);
+    host.stop(std::time::Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn what_no_consumer_is_in_together_any_more_is_ended_by_a_reload() {
+    let journal = Journal::default();
+    let scopes = |groups: &[&str]| Scopes {
+        groups: ["g", "h"]
+            .map(|name| group(name, 0, vec![limit(json!({ "limits": [{ "name": name, "max": 100 }] }))]))
+            .into(),
+        consumers: vec![consumer("x", groups, vec![])],
+        ..Scopes::default()
+    };
+    let host = start(&journal, program(1000, scopes(&["g", "h"]))).await;
+    for groups in [&["g", "h"][..], &["g"], &["h"], &["g", "h"]] {
+        host.apply(program(1000, scopes(groups))).await.unwrap();
+        assert_eq!(call(&host, "", "", "x").await.0, 200);
+        assert_eq!(host.live().instances(), 3, "{groups:?}");
+    }
     host.stop(std::time::Duration::from_secs(1)).await;
 }
 
