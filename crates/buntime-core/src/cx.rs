@@ -136,10 +136,16 @@ impl Current {
     pub(crate) const NONE: Self = Self { index: 0, auth_provider: false };
 }
 
-/// What a failing hook changed, saved before its first change of each part.
+/// What a hook that may fail has changed. Most change nothing, so what is saved stands apart and the exchange stays
+/// small.
 struct Undo<K: Kind> {
     armed: bool,
     irreversible: bool,
+    saved: Option<Box<Saved<K>>>,
+}
+
+/// Saved before the first change of each part.
+struct Saved<K: Kind> {
     request: Option<<K::Request as Carrier>::Head>,
     response: Option<<K::Response as Carrier>::Head>,
     values: Option<Values>,
@@ -148,7 +154,13 @@ struct Undo<K: Kind> {
 
 impl<K: Kind> Undo<K> {
     const fn disarmed() -> Self {
-        Self { armed: false, irreversible: false, request: None, response: None, values: None, handler: None }
+        Self { armed: false, irreversible: false, saved: None }
+    }
+
+    /// Where to save what a hook is about to change; `None` when nothing has to be.
+    fn saving(&mut self) -> Option<&mut Saved<K>> {
+        let nothing = || Box::new(Saved { request: None, response: None, values: None, handler: None });
+        self.armed.then(|| &mut **self.saved.get_or_insert_with(nothing))
     }
 }
 
@@ -191,8 +203,10 @@ impl<K: Kind> Cx<K> {
 
     /// The request's head, to change.
     pub fn request_mut(&mut self) -> &mut <K::Request as Carrier>::Head {
-        if self.undo.armed && self.undo.request.is_none() {
-            self.undo.request = Some(self.request.head().clone());
+        if let Some(saved) = self.undo.saving()
+            && saved.request.is_none()
+        {
+            saved.request = Some(self.request.head().clone());
         }
         self.request.head_mut()
     }
@@ -205,8 +219,10 @@ impl<K: Kind> Cx<K> {
     /// The response's head, to change.
     pub fn response_mut(&mut self) -> Option<&mut <K::Response as Carrier>::Head> {
         let response = self.response.as_mut()?;
-        if self.undo.armed && self.undo.response.is_none() {
-            self.undo.response = Some(response.head().clone());
+        if let Some(saved) = self.undo.saving()
+            && saved.response.is_none()
+        {
+            saved.response = Some(response.head().clone());
         }
         Some(response.head_mut())
     }
@@ -231,8 +247,10 @@ impl<K: Kind> Cx<K> {
     /// Chooses what answers, or wraps it, and lets the chain go on. The last to choose wins.
     pub fn set_handler(&mut self, handler: Arc<dyn Handler<K>>) {
         let before = std::mem::replace(&mut self.handler, handler);
-        if self.undo.armed && self.undo.handler.is_none() {
-            self.undo.handler = Some(before);
+        if let Some(saved) = self.undo.saving()
+            && saved.handler.is_none()
+        {
+            saved.handler = Some(before);
         }
     }
 
@@ -260,8 +278,10 @@ impl<K: Kind> Cx<K> {
     }
 
     fn values_mut(&mut self) -> &mut Values {
-        if self.undo.armed && self.undo.values.is_none() {
-            self.undo.values = Some(self.values.clone());
+        if let Some(saved) = self.undo.saving()
+            && saved.values.is_none()
+        {
+            saved.values = Some(self.values.clone());
         }
         &mut self.values
     }
@@ -345,17 +365,20 @@ impl<K: Kind> Cx<K> {
     /// After a hook that failed: puts everything back. False when it did something that cannot be undone.
     pub(crate) fn undo(&mut self) -> bool {
         let undo = std::mem::replace(&mut self.undo, Undo::disarmed());
-        if let Some(head) = undo.request {
-            *self.request.head_mut() = head;
-        }
-        if let (Some(head), Some(response)) = (undo.response, self.response.as_mut()) {
-            *response.head_mut() = head;
-        }
-        if let Some(values) = undo.values {
-            self.values = values;
-        }
-        if let Some(handler) = undo.handler {
-            self.handler = handler;
+        if let Some(saved) = undo.saved {
+            let Saved { request, response, values, handler } = *saved;
+            if let Some(head) = request {
+                *self.request.head_mut() = head;
+            }
+            if let (Some(head), Some(response)) = (response, self.response.as_mut()) {
+                *response.head_mut() = head;
+            }
+            if let Some(values) = values {
+                self.values = values;
+            }
+            if let Some(handler) = handler {
+                self.handler = handler;
+            }
         }
         undo.armed && !undo.irreversible
     }

@@ -1,7 +1,7 @@
 //! Header fields that must not pass: forged ones on the way in, hop-by-hop ones in both directions; and those that a
 //! proxy owes the next one.
 
-use std::net::IpAddr;
+use std::{cell::RefCell, net::IpAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header, uri::Scheme};
 
@@ -31,6 +31,10 @@ pub fn remove_forged(headers: &mut HeaderMap, peer_is_trusted: bool) {
     // `_` counts as `-`: some upstreams make no difference between the two.
     let forged = |name: &HeaderName| {
         let name = name.as_str();
+        // Every such name begins like this, with `_` for `-` or without.
+        if !name.starts_with(['x', 'f']) {
+            return false;
+        }
         if name.contains('_') {
             let name = name.replace('_', "-");
             return is_internal(&name) || is_forwarding(&name);
@@ -54,6 +58,10 @@ pub fn remove_forwarding(headers: &mut HeaderMap) {
 /// `trailers`, `Transfer-Encoding`, `Upgrade`. With `keep_upgrade` an upgrade's own fields stay: `Upgrade`, and a
 /// `Connection: upgrade`.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
+    // The usual message has none of them: one walk over its names instead of a look-up for each.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     let upgrade = if keep_upgrade { headers.get(header::UPGRADE).cloned() } else { None };
     if headers.contains_key(header::CONNECTION) {
         for name in named_by_connection(headers) {
@@ -82,6 +90,20 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
         headers.insert(header::UPGRADE, upgrade);
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "te"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// What `Connection` names. Fields without which a message means something else are not taken away by it: a client
@@ -121,7 +143,11 @@ pub fn asks_for_upgrade(headers: &HeaderMap) -> bool {
 /// To be called after [`remove_forged`]: what is there by then came from a trusted proxy.
 pub fn add_forwarding(headers: &mut HeaderMap, client: &ClientAddress) {
     let peer = client.peer.ip().to_canonical();
-    append_to_list(headers, &X_FORWARDED_FOR, &peer.to_string());
+    let text = text_of(peer);
+    match (headers.contains_key(X_FORWARDED_FOR), text.to_str()) {
+        (true, Ok(text)) => append_to_list(headers, &X_FORWARDED_FOR, text),
+        _ => drop(headers.insert(X_FORWARDED_FOR, text)),
+    }
     let is_https = client.scheme == Scheme::HTTPS;
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if is_https { "https" } else { "http" }));
     if headers.contains_key(header::FORWARDED) {
@@ -134,6 +160,23 @@ pub fn add_forwarding(headers: &mut HeaderMap, client: &ClientAddress) {
     let Some(host) = &client.host else { return };
     headers.insert(X_FORWARDED_PORT, port_of(host, is_https));
     headers.insert(X_FORWARDED_HOST, host.clone());
+}
+
+/// An address as text. The one that this thread wrote last is not written again: requests of one connection, and of
+/// one load balancer, come from the same.
+fn text_of(peer: IpAddr) -> HeaderValue {
+    thread_local! {
+        static LAST: RefCell<Option<(IpAddr, HeaderValue)>> = const { RefCell::new(None) };
+    }
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, text)) if *known == peer => text.clone(),
+        _ => {
+            let made = HeaderValue::try_from(peer.to_string());
+            let text = made.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+            *last = Some((peer, text.clone()));
+            text
+        }
+    })
 }
 
 fn port_of(host: &HeaderValue, is_https: bool) -> HeaderValue {

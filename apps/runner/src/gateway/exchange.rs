@@ -79,31 +79,35 @@ impl Exchange {
     }
 
     /// Answers it behind the whole chain.
-    pub(crate) async fn chained(
+    pub(crate) fn chained(
         mut self,
         matched: Arc<Matched>,
         request: Request<Body>,
         handler: Arc<dyn Handler<Http>>,
-    ) -> Response<Body> {
+    ) -> impl Future<Output = Response<Body>> + use<> {
         self.meta.route = Some(matched);
-        self.frozen.live.chain().respond(self.meta, request, handler).await
+        self.frozen.live.chain().respond(self.meta, request, handler)
     }
 
     /// Answers it behind the chain of what claimed it.
-    pub(crate) async fn claimed(mut self, claimed: Claimed, request: Request<Body>) -> Response<Body> {
+    pub(crate) fn claimed(
+        mut self,
+        claimed: Claimed,
+        request: Request<Body>,
+    ) -> impl Future<Output = Response<Body>> + use<> {
         self.meta.route = Some(claimed.matched);
-        claimed.chain.respond(self.meta, request, claimed.handler).await
+        claimed.chain.respond(self.meta, request, claimed.handler)
     }
 
     /// Answers it behind those that only look.
-    pub(crate) async fn observed(
+    pub(crate) fn observed(
         mut self,
         matched: Arc<Matched>,
         request: Request<Body>,
         handler: Arc<dyn Handler<Http>>,
-    ) -> Response<Body> {
+    ) -> impl Future<Output = Response<Body>> + use<> {
         self.meta.route = Some(matched);
-        self.frozen.live.observers().respond(self.meta, request, handler).await
+        self.frozen.live.observers().respond(self.meta, request, handler)
     }
 }
 

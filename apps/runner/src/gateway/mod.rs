@@ -88,11 +88,12 @@ impl Gateway {
         Self { shared, admin, own }
     }
 
+    /// What is not on the way of forwarded requests is boxed, so that theirs is small: it is moved for each of them.
     async fn answer(&self, mut request: Request<Body>, connection: &Arc<ConnectionInfo>) -> Response<Body> {
         let settings = self.shared.settings.load_full();
         let (exchange, path) = Exchange::begin(&mut request, connection, self.shared.routes.current(), settings);
         if let Err(error) = path {
-            return self.refuse_path(exchange, request, &error).await;
+            return Box::pin(self.refuse_path(exchange, request, &error)).await;
         }
         let frozen = Arc::clone(&exchange.frozen);
         let path = request.uri().path();
@@ -103,7 +104,7 @@ impl Gateway {
                 let handler = Arc::clone(&self.own.well_known);
                 return exchange.observed(Arc::clone(&self.own.labels.well_known), request, handler).await;
             }
-            _ if locate::is_below(path, "/api") => return enter(&self.admin, exchange, request).await,
+            _ if locate::is_below(path, "/api") => return Box::pin(enter(&self.admin, exchange, request)).await,
             _ if locate::is_below(path, "/p") => {
                 return match frozen.base(path) {
                     Some(base) if wants_page(base, &request) => {
@@ -111,8 +112,8 @@ impl Gateway {
                         let handler = Arc::new(handler_fn(move |_: &mut Cx<Http>| redirect(&target)));
                         exchange.observed(Arc::clone(&base.matched), request, handler).await
                     }
-                    Some(base) => enter(base, exchange, request).await,
-                    None => self.unmatched(exchange, request).await,
+                    Some(base) => Box::pin(enter(base, exchange, request)).await,
+                    None => Box::pin(self.unmatched(exchange, request)).await,
                 };
             }
             _ => {}
@@ -144,7 +145,7 @@ impl Gateway {
             "/favicon.ico" => {
                 exchange.observed(Arc::clone(&self.own.labels.root), request, Arc::clone(&self.own.favicon)).await
             }
-            _ => self.unmatched(exchange, request).await,
+            _ => Box::pin(self.unmatched(exchange, request)).await,
         }
     }
 
@@ -191,8 +192,12 @@ fn redirect<'a>(target: &str) -> Step<'a, buntime_core::HttpResponse, Error> {
 }
 
 impl Serve for Gateway {
-    async fn serve(&self, request: Request<Body>, connection: &Arc<ConnectionInfo>) -> Response<Body> {
-        self.answer(request, connection).await
+    fn serve(
+        &self,
+        request: Request<Body>,
+        connection: &Arc<ConnectionInfo>,
+    ) -> impl Future<Output = Response<Body>> + Send {
+        self.answer(request, connection)
     }
 
     fn refuse(&self, error: Error, connection: &ConnectionInfo) -> Response<Body> {

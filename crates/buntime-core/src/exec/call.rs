@@ -341,7 +341,7 @@ impl<K: Kind> Call<K> for ErrorCall<'_, K> {
 
     fn outcome(out: &OnFailure<K>) -> Outcome {
         match out {
-            OnFailure::PassOn => Outcome::Continue,
+            OnFailure::PassOn | OnFailure::AddHeaders(_) => Outcome::Continue,
             OnFailure::Replace(_) => Outcome::Replaced,
             OnFailure::Recover(_) => Outcome::Recovered,
             OnFailure::Handle(_) => Outcome::Handle,

@@ -17,23 +17,23 @@ use crate::{chain::Chain, cx::Cx, kind::Kind};
 
 /// Which links of a chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bits(u128);
+pub(crate) struct Bits([u64; 2]);
 
 impl Bits {
     pub(crate) const fn has(self, index: usize) -> bool {
-        self.0 & (1 << index) != 0
+        self.0[index / 64] & (1 << (index % 64)) != 0
     }
 
     pub(crate) const fn set(&mut self, index: usize) {
-        self.0 |= 1 << index;
+        self.0[index / 64] |= 1 << (index % 64);
     }
 
     pub(crate) const fn clear(&mut self, index: usize) {
-        self.0 &= !(1 << index);
+        self.0[index / 64] &= !(1 << (index % 64));
     }
 
     pub(crate) const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0[0] == 0 && self.0[1] == 0
     }
 }
 

@@ -170,7 +170,7 @@ impl<K: Kind> State<K> {
         building: BoxFuture<'static, Result<Arc<Chain<K>>, Error>>,
     ) -> Result<Arc<Chain<K>>, Error> {
         let limit = self.cx.meta.deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let (watched, _) = self.pulse.watch(building, limit).await;
+        let watched = self.pulse.wait(building, limit).await;
         self.pulse.skip();
         match watched {
             Watched::Finished(result) => result,
@@ -231,7 +231,7 @@ impl<K: Kind> State<K> {
         });
         let watched = match step {
             Ok(Step::Done(result)) => Watched::Finished(result),
-            Ok(Step::Later(future)) => self.pulse.watch(future, limit).await.0,
+            Ok(Step::Later(future)) => self.pulse.wait(future, limit).await,
             Err(text) => Watched::Panicked(text),
         };
         self.pulse.skip();
@@ -277,10 +277,14 @@ impl<K: Kind> State<K> {
         }
     }
 
-    async fn failed(&mut self, link: &Link<K>, index: usize, error: K::Error) -> Result<K::Response, K::Error> {
+    async fn failed(&mut self, link: &Link<K>, index: usize, mut error: K::Error) -> Result<K::Response, K::Error> {
         let out = invoke(link, index, &mut self.cx, &mut ErrorCall::<K>(&error), &mut self.pulse).await;
         match out {
             OnFailure::PassOn => Err(error),
+            OnFailure::AddHeaders(headers) => {
+                error.as_mut().add_headers(headers);
+                Err(error)
+            }
             OnFailure::Replace(other) => Err(other),
             OnFailure::Recover(response) => Ok(*response),
             OnFailure::Handle(handler) => self.handle(handler).await,

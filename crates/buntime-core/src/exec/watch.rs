@@ -62,16 +62,31 @@ impl Pulse {
     /// Awaits the future, for at most `limit`. Returns the time spent polling it too.
     pub(crate) async fn watch<T>(
         &mut self,
+        future: BoxFuture<'_, T>,
+        limit: Option<Duration>,
+    ) -> (Watched<T>, Duration) {
+        let measured = self.measured;
+        self.watch_for(future, limit, measured).await
+    }
+
+    /// The same, without the time: what is no hook is not measured.
+    pub(crate) async fn wait<T>(&mut self, future: BoxFuture<'_, T>, limit: Option<Duration>) -> Watched<T> {
+        self.watch_for(future, limit, false).await.0
+    }
+
+    async fn watch_for<T>(
+        &mut self,
         mut future: BoxFuture<'_, T>,
         limit: Option<Duration>,
+        measured: bool,
     ) -> (Watched<T>, Duration) {
         let mut busy = Duration::ZERO;
         let mut armed = false;
         let timer = &mut self.timer;
         let result = poll_fn(|task| {
-            let begun = Instant::now();
+            let begun = measured.then(Instant::now);
             let polled = caught(|| future.as_mut().poll(task));
-            busy += begun.elapsed();
+            busy += begun.map_or(Duration::ZERO, |begun| begun.elapsed());
             match polled {
                 Ok(Poll::Ready(value)) => return Poll::Ready(Watched::Finished(value)),
                 Err(text) => return Poll::Ready(Watched::Panicked(text)),
