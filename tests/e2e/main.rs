@@ -1,11 +1,14 @@
 //! The runner as its users meet it: a module per area.
 
 mod admin;
+mod chaos;
 mod examples;
 mod first_run;
 mod forged;
 mod guard;
 mod malformed;
+mod many;
+mod overload;
 mod protocols;
 mod proxying;
 mod reload;

@@ -1,6 +1,9 @@
 //! A plugin's settings: read one way, with a schema and every problem at once.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -65,20 +68,21 @@ type Check = dyn Fn(&Value) -> Vec<SettingsProblem> + Send + Sync;
 /// What a plugin's settings must be.
 #[derive(Clone)]
 pub struct SettingsSpec {
-    schema: Value,
+    /// Made when somebody asks: it costs far more than to check settings, which happens for every entry of a reload.
+    schema: Arc<LazyLock<Value>>,
     check: Arc<Check>,
 }
 
 impl SettingsSpec {
     /// Those of a type.
     pub fn of<T: Settings>() -> Self {
-        let schema = serde_json::to_value(schemars::schema_for!(T)).unwrap_or_default();
-        Self { schema, check: Arc::new(|value| read::<T>(value).err().unwrap_or_default()) }
+        let schema = LazyLock::<Value>::new(|| schemars::schema_for!(T).to_value());
+        Self { schema: Arc::new(schema), check: Arc::new(|value| read::<T>(value).err().unwrap_or_default()) }
     }
 
     /// Anything: for plugins that read their settings themselves.
     pub fn any() -> Self {
-        Self { schema: Value::Bool(true), check: Arc::new(|_| Vec::new()) }
+        Self { schema: Arc::new(LazyLock::new(|| Value::Bool(true))), check: Arc::new(|_| Vec::new()) }
     }
 
     /// Their JSON schema.
