@@ -282,6 +282,18 @@ impl Error {
         self
     }
 
+    /// Headers the answer must carry too.
+    pub fn add_headers(&mut self, headers: HeaderMap) {
+        let mut last = None;
+        for (name, value) in headers {
+            // A name stands only with the first of its values.
+            last = name.or(last);
+            if let Some(name) = &last {
+                self.0.headers.append(name.clone(), value);
+            }
+        }
+    }
+
     /// `Retry-After` in whole seconds, at least one.
     #[must_use]
     pub fn with_retry_after(self, seconds: u64) -> Self {

@@ -151,6 +151,8 @@ impl<K: Kind> fmt::Debug for Post<K> {
 pub enum OnFailure<K: Kind> {
     /// Pass the error on.
     PassOn,
+    /// Pass the error on, and let the answer that is made of it carry these headers too.
+    AddHeaders(http::HeaderMap),
     /// Pass another error on.
     Replace(K::Error),
     /// Answer with this; the hooks further out get `post`.
@@ -163,6 +165,7 @@ impl<K: Kind> fmt::Debug for OnFailure<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PassOn => f.write_str("PassOn"),
+            Self::AddHeaders(headers) => f.debug_tuple("AddHeaders").field(headers).finish(),
             Self::Replace(error) => f.debug_tuple("Replace").field(error).finish(),
             Self::Recover(_) => f.write_str("Recover"),
             Self::Handle(_) => f.write_str("Handle"),
