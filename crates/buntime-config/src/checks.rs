@@ -4,16 +4,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use buntime_core::{metadata::PluginName, units::Span};
+use buntime_core::metadata::PluginName;
 
 use crate::{
     catalog::PluginCatalog,
-    diagnostics::Diagnostic,
+    diagnostics::{Diagnostic, Problem, Severity},
     entries::{EntryParts, suggest_plugin},
     formats,
     lexer::short,
     suggest,
     tree::{Data, Member, Node, Path, Place},
+    upstreams,
 };
 
 /// Reports everything that only shows when the parts of the file are seen together.
@@ -213,81 +214,11 @@ fn same_route(route: &Node, service: &str, seen: &mut HashMap<String, String>, p
 }
 
 fn check_upstream(upstream: &Node, path: &Path, out: &mut Vec<Diagnostic>) {
-    let targets = upstream.list("targets");
-    let weightless = |target: &Node| target.get("weight").and_then(Node::number) == Some(0.0);
-    if let Some(list) = upstream.get("targets").filter(|_| !targets.is_empty() && targets.iter().all(weightless)) {
-        let message = "every target has the weight 0, so nothing would get a request";
-        let at = Path::new(&format!("{}/targets", path.as_str()));
-        out.push(Diagnostic::error(&list.place, &at, message).help("give at least one target a weight"));
+    for Problem { severity, pointer, message, help } in upstreams::problems(&upstream.to_json()) {
+        let place = upstream.locate(&pointer, severity == Severity::Warning);
+        let at = Path::new(&format!("{}{pointer}", path.as_str()));
+        out.push(Diagnostic { severity, ..Diagnostic::error(&place, &at, message).maybe_help(help) });
     }
-    let mut seen: HashMap<String, ()> = HashMap::new();
-    for (index, node) in targets.iter().enumerate().filter_map(|(index, target)| Some((index, target.get("url")?))) {
-        let Some(url) = node.text().and_then(|text| formats::http_url(text).ok()) else { continue };
-        if seen.insert(url.to_string(), ()).is_some() {
-            let at = Path::new(&format!("{}/targets/{index}/url", path.as_str()));
-            out.push(
-                Diagnostic::error(&node.place, &at, "this target is listed twice")
-                    .help("give one of them a bigger weight"),
-            );
-        }
-    }
-    let hashes = upstream.word("algorithm") == Some("consistent_hash");
-    match upstream.member("keyBy") {
-        None if hashes => {
-            let place = upstream.get("algorithm").map_or(&upstream.place, |node| &node.place);
-            let at = Path::new(&format!("{}/algorithm", path.as_str()));
-            let error = Diagnostic::error(place, &at, "`consistent_hash` needs a `keyBy`");
-            out.push(error.help("such as \"keyBy\": \"header:x-user\" or \"ip\""));
-        }
-        Some(member) if !hashes => {
-            let at = Path::new(&format!("{}/keyBy", path.as_str()));
-            out.push(Diagnostic::error(&member.key_place, &at, "only `consistent_hash` uses `keyBy`").warning());
-        }
-        _ => {}
-    }
-    idle_settings(upstream, path, out);
-}
-
-/// Settings of an upstream that cannot have the effect they are there for.
-fn idle_settings(upstream: &Node, path: &Path, out: &mut Vec<Diagnostic>) {
-    let mut warn = |key: &str, message: &str, help: &str| {
-        if let Some(member) = upstream.member(key) {
-            let at = Path::new(&format!("{}/{key}", path.as_str()));
-            out.push(Diagnostic::error(&member.key_place, &at, message).help(help).warning());
-        }
-    };
-    let targets = upstream.list("targets");
-    if targets.iter().all(|target| target.get("maxConnections").is_none()) {
-        warn("queue", "nothing ever waits: no target has a `maxConnections`", "give the targets one");
-    }
-    if upstream.get("retries").and_then(Node::number) == Some(0.0) {
-        warn("retry", "nothing is repeated: `retries` is 0", "remove one of the two");
-    }
-    if let (Some(each), Some(all)) = (span(upstream, "tryTimeout"), span(upstream, "timeout"))
-        && each >= all
-    {
-        warn("tryTimeout", "`timeout` is over before it", "make it shorter than `timeout`");
-    }
-    if matches!(upstream.word("algorithm"), Some("ip_hash" | "consistent_hash")) {
-        warn("sticky", "`sticky` decides; the algorithm's own key is not used", "choose another `algorithm`");
-    }
-    let shadow = upstream.get("mirror").and_then(|mirror| mirror.get("target"));
-    let url = |node: &Node| node.text().and_then(|text| formats::http_url(text).ok());
-    if let Some(shadow) = shadow
-        && let Some(copied) = url(shadow)
-        && targets.iter().filter_map(|target| target.get("url").and_then(url)).any(|target| target == copied)
-    {
-        let at = Path::new(&format!("{}/mirror/target", path.as_str()));
-        let error = Diagnostic::error(&shadow.place, &at, "this target gets the requests already");
-        out.push(error.help("a shadow target is none of the others"));
-    }
-}
-
-/// A duration, if it is one.
-fn span(parent: &Node, key: &str) -> Option<Span> {
-    let node = parent.get(key)?;
-    node.text()
-        .map_or_else(|| node.number().and_then(|seconds| seconds.to_string().parse().ok()), |text| text.parse().ok())
 }
 
 fn consumers(root: &Node, out: &mut Vec<Diagnostic>) {
@@ -305,7 +236,8 @@ fn consumers(root: &Node, out: &mut Vec<Diagnostic>) {
             let at = Path::new(&format!("{}/match/{m}", path.as_str()));
             check_match(found, &at, out);
             let Some(key) = found.get("apiKey") else { continue };
-            let Some(text) = key.text().filter(|text| !text.is_empty()) else { continue };
+            // As it is looked up: what stands around a key is no part of it.
+            let Some(text) = key.text().map(str::trim).filter(|text| !text.is_empty()) else { continue };
             if let Some(other) = keys.insert(text, name) {
                 let message = format!("the consumers `{}` and `{}` have the same key", short(other), short(name));
                 out.push(Diagnostic::error(&key.place, &at, message));

@@ -39,6 +39,7 @@ mod source;
 mod substitute;
 mod suggest;
 mod tree;
+pub mod upstreams;
 mod validate;
 
 pub use catalog::{FixedCatalog, PluginCatalog, SettingsProblem};

@@ -109,13 +109,6 @@ impl Node {
         }
     }
 
-    pub(crate) fn number(&self) -> Option<f64> {
-        match &self.data {
-            Data::Number(number) => number.as_f64(),
-            _ => None,
-        }
-    }
-
     pub(crate) fn items(&self) -> &[Node] {
         match &self.data {
             Data::List(items) => items,

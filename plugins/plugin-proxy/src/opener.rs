@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use buntime_core::{PluginContext, SettingsProblem};
+use buntime_core::{PluginContext, SettingsProblem, services::BaseDir};
 use buntime_upstream::{Cluster, ClusterOptions, Clusters, Surroundings, cluster::SetupError};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,8 @@ pub(crate) struct Opener {
     stopping: CancellationToken,
     around: Surroundings,
     services: Option<Arc<Clusters>>,
+    /// Where relative paths begin.
+    base: PathBuf,
     kept: Arc<Kept>,
 }
 
@@ -53,6 +56,7 @@ impl Opener {
             around: Surroundings::new(context.clock().clone(), stopping.clone()),
             stopping,
             services: context.service::<Clusters>(),
+            base: context.service::<BaseDir>().map_or_else(PathBuf::new, |base| base.0.clone()),
             kept: context.keep("clusters", Kept::default),
         }
     }
@@ -95,8 +99,10 @@ impl Opener {
                 Ok(Leads::Target(self.kept.take_over(label, open).map_err(said("target"))?, Attempts::default()))
             }
             Way::Upstream(settings) => {
+                let mut settings = settings.clone();
+                settings.resolve_paths(&self.base);
                 let open = |before: Option<&Cluster>| {
-                    Cluster::open(label, settings, &ClusterOptions::of(settings), &self.around, before)
+                    Cluster::open(label, &settings, &ClusterOptions::of(&settings), &self.around, before)
                 };
                 Ok(Leads::Upstream(self.kept.take_over(label, open).map_err(said("upstream"))?))
             }

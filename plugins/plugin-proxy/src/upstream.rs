@@ -1,8 +1,6 @@
 //! Targets of a rule's own: what can be wrong with them beyond their types.
 
-use std::collections::BTreeSet;
-
-use buntime_config::model::{Algorithm, Upstream};
+use buntime_config::{Severity, model::Upstream, upstreams};
 use buntime_core::{SettingsProblem, units::Span};
 
 /// The most repetitions, as for services.
@@ -10,11 +8,15 @@ const MOST_RETRIES: u32 = 10;
 
 /// Everything that is wrong with an upstream that stands at `place`, a JSON pointer.
 pub(crate) fn problems(upstream: &Upstream, place: &str) -> Vec<SettingsProblem> {
-    let mut found = Vec::new();
+    let mut found = together(upstream, place);
     let mut wrong = |key: &str, what: String| found.push(SettingsProblem::new(format!("{place}/{key}"), what));
-    targets(upstream, &mut wrong);
-    if upstream.algorithm == Algorithm::ConsistentHash && upstream.key_by.is_none() {
-        wrong("algorithm", "`consistent_hash` needs a `keyBy`, such as \"header:x-user\" or \"ip\"".to_owned());
+    if upstream.targets.is_empty() {
+        wrong("targets", "name at least one".to_owned());
+    }
+    for (index, target) in upstream.targets.iter().enumerate() {
+        if target.max_connections == Some(0) {
+            wrong(&format!("targets/{index}/maxConnections"), "must be at least 1".to_owned());
+        }
     }
     if upstream.retries > MOST_RETRIES {
         wrong("retries", format!("{MOST_RETRIES} is the most"));
@@ -50,21 +52,16 @@ pub(crate) fn problems(upstream: &Upstream, place: &str) -> Vec<SettingsProblem>
     found
 }
 
-fn targets(upstream: &Upstream, wrong: &mut impl FnMut(&str, String)) {
-    if upstream.targets.is_empty() {
-        wrong("targets", "name at least one".to_owned());
-    } else if upstream.targets.iter().all(|target| target.weight == 0) {
-        let what = "every target has the weight 0, so nothing would get a request; give at least one a weight";
-        wrong("targets", what.to_owned());
-    }
-    let mut seen = BTreeSet::new();
-    for (index, target) in upstream.targets.iter().enumerate() {
-        if !seen.insert(target.url.as_str()) {
-            let what = "this target is listed twice; give one of them a bigger weight";
-            wrong(&format!("targets/{index}/url"), what.to_owned());
+/// What holds for every upstream. Warnings have no place in settings.
+fn together(upstream: &Upstream, place: &str) -> Vec<SettingsProblem> {
+    let found = serde_json::to_value(upstream).map(|upstream| upstreams::problems(&upstream)).unwrap_or_default();
+    let wrong = found.into_iter().filter(|problem| problem.severity == Severity::Error);
+    let told = wrong.map(|problem| {
+        let found = SettingsProblem::new(format!("{place}{}", problem.pointer), problem.message);
+        match problem.help {
+            Some(help) => found.with_help(help),
+            None => found,
         }
-        if target.max_connections == Some(0) {
-            wrong(&format!("targets/{index}/maxConnections"), "must be at least 1".to_owned());
-        }
-    }
+    });
+    told.collect()
 }

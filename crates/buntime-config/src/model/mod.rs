@@ -195,6 +195,7 @@ impl Config {
             tls.cert = dir.join(&tls.cert);
             tls.key = dir.join(&tls.key);
         }
+        self.services.iter_mut().for_each(|service| service.upstream.resolve_paths(dir));
     }
 }
 

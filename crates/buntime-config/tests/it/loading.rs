@@ -69,12 +69,15 @@ fn entries_in_every_form() {
 fn paths_are_relative_to_the_file() {
     let source = Source::Text {
         file: PathBuf::from("/etc/buntime/buntime.jsonc"),
-        text: r#"{ "dataDir": "d", "server": { "tls": { "cert": "/abs.pem", "key": "k.pem" } } }"#.to_owned(),
+        text: r#"{ "dataDir": "d", "server": { "tls": { "cert": "/abs.pem", "key": "k.pem" } }, "services": [
+            { "name": "a", "upstream": { "targets": [{ "url": "https://x" }], "ca": "ca.pem" }, "routes": [{ "name": "r" }] } ] }"#
+            .to_owned(),
     };
     let loaded = load(&source, &Context { catalog: &Catalog::default(), env: &[], plugins: &[] }).unwrap();
     assert_eq!(loaded.config.data_dir, PathBuf::from("/etc/buntime/d"));
     let tls = loaded.config.server.tls.unwrap();
     assert_eq!((tls.cert, tls.key), (PathBuf::from("/abs.pem"), PathBuf::from("/etc/buntime/k.pem")));
+    assert_eq!(loaded.config.services[0].upstream.ca, Some(PathBuf::from("/etc/buntime/ca.pem")));
 }
 
 #[test]

@@ -163,7 +163,9 @@ fn upstreams() {
   "algorithm": "ip_hash", "targets": [{ "url": "http://x" }], "queue": {}, "retries": 0, "retry": { "statuses": [404], "budget": { "percent": -1 } },
   "timeout": "1s", "tryTimeout": 2, "slowStart": "0s", "protocol": "http3",
   "health": { "active": { "statuses": ["2xx", "300-200", "200-299"] }, "passive": { "maxEjected": 101 } },
-  "sticky": { "by": "cookie:a b" }, "mirror": { "target": "http://x/", "percent": 101, "maxInFlight": 0 } } } ] }"#
+  "sticky": { "by": "cookie:a b" }, "mirror": { "target": "http://x/", "percent": 101, "maxInFlight": 0 } } },
+  { "name": "b", "routes": [{ "name": "r", "paths": ["/b"] }], "upstream": { "targets": [
+    { "url": "http://x" }, { "url": "http://y", "priority": 2, "weight": 0 }, { "url": "http://z", "weight": 0 }] } } ] }"#
         ),
         @r#"
     2:63 /services/0/upstream/queue warning: nothing ever waits: no target has a `maxConnections` (give the targets one)
@@ -181,6 +183,7 @@ fn upstreams() {
     5:59 /services/0/upstream/mirror/target this target gets the requests already (a shadow target is none of the others)
     5:83 /services/0/upstream/mirror/percent 101 is not from 0 to 100
     5:103 /services/0/upstream/mirror/maxInFlight 0 is too small; the least is 1
+    7:74 /services/1/upstream/targets/1/weight every target with the priority 2 has the weight 0, so none would get a request (give at least one of them a weight, or remove them)
     "#
     );
 }
@@ -192,7 +195,7 @@ fn groups_and_consumers() {
             r#"{ "consumerGroups": [{ "name": "premium" }, { "name": "premium" }, { "name": "x", "priority": 1.5 }],
   "consumers": [
     { "name": "a", "groups": ["premum", "x", "x"], "match": [{ "apiKey": "the-same-key" }, { "apiKey": "" }] },
-    { "name": "a", "match": [{ "apiKey": "the-same-key" }, { "claim": {} }, { "claim": { "a": [] } }, { "sub": "s", "apiKey": "k" }] },
+    { "name": "a", "match": [{ "apiKey": " the-same-key" }, { "claim": {} }, { "claim": { "a": [] } }, { "sub": "s", "apiKey": "k" }] },
     { "name": "b" } ] }"#
         ),
         @r#"
@@ -203,9 +206,9 @@ fn groups_and_consumers() {
     3:104 /consumers/0/match/1 `apiKey` must not be empty
     4:15 /consumers/1/name there are two consumers named `a`
     4:42 /consumers/1/match/0 the consumers `a` and `a` have the same key
-    4:71 /consumers/1/match/1 `claim` must name at least one claim
-    4:95 /consumers/1/match/2/claim/a expected a string, a number or a boolean, found an array
-    4:117 /consumers/1/match/3/apiKey only one of the keys `apiKey`, `sub` and `claim` may stand here
+    4:72 /consumers/1/match/1 `claim` must name at least one claim
+    4:96 /consumers/1/match/2/claim/a expected a string, a number or a boolean, found an array
+    4:118 /consumers/1/match/3/apiKey only one of the keys `apiKey`, `sub` and `claim` may stand here
     5:5 /consumers/2 warning: this consumer has no `match`, so it is never recognised
     "#
     );

@@ -182,11 +182,12 @@ impl fmt::Debug for Cluster {
 
 impl Destination for Cluster {
     async fn send(&self, outgoing: Outgoing) -> Result<Response<Body>, Error> {
-        let Outgoing { request, target_host, target_origin, upgrade, client, consumer, deadline } = outgoing;
+        let Outgoing { request, target_host, target_origin, upgrade, client, consumer, is_secure, deadline } = outgoing;
         let call = Call {
             client_ip: client,
             consumer: consumer.as_deref(),
             host: HostChoice { host: target_host, origin: target_origin },
+            is_secure,
             deadline,
             upgrade,
         };

@@ -73,7 +73,8 @@ impl ClusterOptions {
             Speak::Http2 => Protocol::Http2,
         };
         let connect_timeout = settings.connect_timeout.into();
-        Self { protocol, insecure: !settings.secure, connect_timeout, ..Self::default() }
+        let ca = settings.ca.clone();
+        Self { protocol, insecure: !settings.secure, ca, connect_timeout, ..Self::default() }
     }
 }
 
@@ -96,6 +97,8 @@ pub struct Call<'a> {
     pub client_ip: IpAddr,
     /// The consumer that asks, if one was recognised.
     pub consumer: Option<&'a str>,
+    /// The client came by https: a cookie that is issued to it is for https alone.
+    pub is_secure: bool,
     /// What `Host` says.
     pub host: HostChoice,
     /// When the answer's head must be there; the cluster's own `timeout` counts too.
@@ -107,7 +110,7 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// A call from that address, with the target's own `Host`.
     pub fn new(client_ip: IpAddr) -> Self {
-        Self { client_ip, consumer: None, host: HostChoice::TARGET, deadline: None, upgrade: false }
+        Self { client_ip, consumer: None, is_secure: false, host: HostChoice::TARGET, deadline: None, upgrade: false }
     }
 }
 

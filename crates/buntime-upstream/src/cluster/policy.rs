@@ -79,8 +79,9 @@ impl Policy {
 
 impl Cookie {
     /// The field that issues it.
-    pub(super) fn field(&self, value: &str) -> String {
-        let mut field = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax", self.name);
+    pub(super) fn field(&self, value: &str, is_secure: bool) -> String {
+        let secure = if is_secure { "; Secure" } else { "" };
+        let mut field = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", self.name);
         if let Some(ttl) = self.ttl {
             field.push_str(&format!("; Max-Age={}", ttl.as_secs().max(1)));
         }

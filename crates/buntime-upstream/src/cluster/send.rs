@@ -40,7 +40,7 @@ impl Cluster {
         loop {
             let outcome = round.attempt(&slot, &mut draft, left > 0).await;
             let Some(retry) = round.judge(&mut slot, &outcome) else {
-                return round.finish(outcome, slot).map(|response| asked.remember(response));
+                return round.finish(outcome, slot).map(|response| asked.remember(response, call.is_secure));
             };
             let may = left > 0 && round.may_repeat(retry, &draft);
             let failure = Failure {
@@ -57,7 +57,9 @@ impl Cluster {
                 before: self.policy.retries - left,
             };
             let next = if may { round.another(&mut slot, failure).await } else { None };
-            let Some(next) = next else { return round.finish(outcome, slot).map(|response| asked.remember(response)) };
+            let Some(next) = next else {
+                return round.finish(outcome, slot).map(|response| asked.remember(response, call.is_secure));
+            };
             left -= 1;
             self.commons.retries.fetch_add(1, Relaxed);
             slot = next;
@@ -270,10 +272,10 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn remember(self, mut response: Response<Body>) -> Response<Body> {
+    fn remember(self, mut response: Response<Body>, is_secure: bool) -> Response<Body> {
         let Some((cookie, value)) = self.issue else { return response };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS
-            && let Ok(field) = HeaderValue::try_from(cookie.field(&value))
+            && let Ok(field) = HeaderValue::try_from(cookie.field(&value, is_secure))
         {
             response.headers_mut().append(header::SET_COOKIE, field);
         }

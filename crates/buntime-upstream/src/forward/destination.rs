@@ -21,6 +21,8 @@ pub struct Outgoing {
     pub client: IpAddr,
     /// The consumer that asks, likewise.
     pub consumer: Option<Arc<str>>,
+    /// The client came by https.
+    pub is_secure: bool,
     /// When the answer's head must be there; nobody else sees to it.
     pub deadline: Option<Instant>,
 }

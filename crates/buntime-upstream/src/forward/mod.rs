@@ -109,6 +109,7 @@ impl ForwardOptions {
             upgrade,
             client: cx.meta().client_ip,
             consumer: cx.consumer().cloned(),
+            is_secure: cx.meta().scheme == "https",
             deadline: match self.timeout {
                 Some(limit) => Some(Instant::now() + limit),
                 None => cx.meta().deadline.filter(|_| !destination.keeps_time()),

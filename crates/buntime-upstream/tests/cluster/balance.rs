@@ -97,6 +97,9 @@ async fn an_issued_cookie_keeps_its_bearer_at_a_target() {
         }
     }
     assert!(one.hits() > 4 && two.hits() > 4);
+    let secure = Call { is_secure: true, ..call() };
+    let answer = cluster.send(request("GET", "/", Body::empty()), &secure).await.unwrap();
+    assert!(answer.headers()[header::SET_COOKIE].to_str().unwrap().contains("; Secure"));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `upstream`: targets, balancing, queue, retries, health checks, breaker.
 
+use std::path::{Path, PathBuf};
+
 use buntime_core::{options::BreakerOptions, units::Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,10 @@ pub struct Upstream {
     /// Must the certificates of `https` targets be good? Default true.
     #[serde(default = "yes")]
     pub secure: bool,
+    /// A PEM file of authorities that `https` targets are believed by, beside the system's. A relative path begins at
+    /// the configuration file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
     /// How targets that fail are found. Off unless configured.
     #[serde(default, skip_serializing_if = "HealthChecks::is_off")]
     pub health: HealthChecks,
@@ -97,11 +103,19 @@ impl Upstream {
             connect_timeout: default_connect_timeout(),
             protocol: Speak::default(),
             secure: true,
+            ca: None,
             health: HealthChecks::default(),
             breaker: None,
             slow_start: None,
             dns: Dns::default(),
             mirror: None,
+        }
+    }
+
+    /// Makes its paths begin at that directory.
+    pub fn resolve_paths(&mut self, dir: &Path) {
+        if let Some(ca) = &mut self.ca {
+            *ca = dir.join(&*ca);
         }
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{HashKey, TargetUrl};
 
 /// Sends copies of requests to a shadow target. Nobody waits for it or sees its answers; a copy has the field
-/// `X-Buntime-Shadow: 1`.
+/// `X-Buntime-Shadow: 1`, and otherwise every field that the targets get, `Authorization` and `Cookie` among them: name
+/// a target that may see them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mirror {
