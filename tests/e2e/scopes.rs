@@ -98,6 +98,8 @@ async fn routes_lead_to_their_service() {
     assert_eq!(ask(&gateway, "/any/path", "example.org", "").await.problem(), "not_found");
     assert_eq!(ask(&gateway, "/userss", "localhost", "").await.status, 404);
     let routes = gateway.json("/api/routes").await;
+    let keys = routes["routes"].as_array().unwrap().iter().find(|one| one["plugin"] == "consumer-keys").unwrap();
+    assert!(keys["chains"]["data"].as_array().unwrap().iter().any(|set| set == "consumer-keys:keys"), "{keys}");
     let of_users: Vec<&Value> =
         routes["routes"].as_array().unwrap().iter().filter(|r| r["service"] == "users").collect();
     assert_eq!(of_users.len(), 3, "{routes:#}");

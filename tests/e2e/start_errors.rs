@@ -177,6 +177,32 @@ async fn certificates_that_do_not_fit() {
 }
 
 #[tokio::test]
+async fn services_that_cannot_be_reached_and_routes_that_never_match() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |ca: &str| {
+        format!(
+            r#"{{ "plugins": ["nope"], "services": [ {{ "name": "a",
+  "upstream": {{ "targets": [{{ "url": "https://127.0.0.1:1" }}]{ca} }},
+  "routes": [
+    {{ "name": "all", "hosts": ["a.example"], "paths": ["/"] }},
+    {{ "name": "hidden", "hosts": ["a.example"], "paths": ["~^/v[0-9]+"] }},
+    {{ "name": "partly", "hosts": ["a.example", "b.example"], "paths": ["~^/w"] }} ] }} ] }}"#
+        )
+    };
+    let with_ca = of(r#", "ca": "none.pem""#).replace(r#""nope""#, "");
+    let err = refused!(dir.path(), &with_ca);
+    assert!(err.contains("cannot use the authorities in") && err.contains("none.pem"), "{err}");
+    assert!(err.contains("the route `a/hidden` never gets a request: `a/all` comes before it"), "{err}");
+    let checked = Process::run(dir.path(), &["check"], &[]).await.unwrap();
+    assert_eq!((checked.code, checked.err.as_str()), (Some(1), err.as_str()), "check and start say the same");
+    fs::write(dir.path().join("buntime.jsonc"), of("").replace(r#""nope""#, "")).unwrap();
+    let checked = Process::run(dir.path(), &["check"], &[]).await.unwrap();
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    assert!(checked.err.contains("2 warnings") && checked.err.contains("buntime.jsonc:5:15"), "{}", checked.err);
+    assert!(checked.err.contains("`a/partly` gets no request for the host `a.example`"), "{}", checked.err);
+}
+
+#[tokio::test]
 async fn nothing_secret_is_echoed() {
     let dir = tempfile::tempdir().unwrap();
     let config = r#"{ "admin": { "token": "the-admin-secret", "tokn": 1 }, "plugins": [["logs", { "otlp": { "endpoint": "x", "headers": { "authorization": "the-otlp-secret" } } }]] }"#;

@@ -1,12 +1,17 @@
 //! Services: the upstream of each, and the routes that lead to it. Made anew by each reload, with the state of targets
 //! that stay carried over; swapped with the plugins as one set.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use buntime_config::{Config, Problem, model::Service};
 use buntime_core::{Clock, Handler, HealthChecks, Http, Matched, health::Registered};
 use buntime_router::{Found, Listed, RouteTable, Spec};
-use buntime_upstream::{Cluster, ClusterOptions, Clusters, ForwardOptions, RouteOptions, ServiceRoute, Surroundings};
+use buntime_upstream::{
+    Cluster, ClusterOptions, Clusters, ForwardOptions, RouteOptions, ServiceRoute, Surroundings, cluster::SetupError,
+};
 use http::{header, request};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -59,7 +64,7 @@ impl Opening {
                 Ok(cluster) => {
                     clusters.insert(Arc::from(service.name.as_str()), cluster);
                 }
-                Err(error) => problems.push(Problem::at(format!("/services/{index}/upstream"), error.to_string())),
+                Err(error) => problems.push(unreachable(index, &error)),
             }
         }
         let routes = config.services.iter().flat_map(|service| {
@@ -105,6 +110,52 @@ impl Opening {
     }
 }
 
+/// What only shows when services are opened, without opening them: what cannot be reached, and routes that can never
+/// match.
+pub(crate) fn judge(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, service) in config.services.iter().enumerate() {
+        if let Err(error) = Cluster::check(&service.upstream) {
+            problems.push(unreachable(index, &error));
+        }
+    }
+    let routes = config.services.iter().flat_map(|service| &service.routes);
+    match RouteTable::new(routes.map(|route| (Spec::from(route), ()))) {
+        Ok(table) => problems.extend(shadowed(&table, config)),
+        Err((at, bad)) => problems.push(Problem::at(pointer_of(config, at), bad.to_string())),
+    }
+    problems
+}
+
+fn unreachable(service: usize, error: &SetupError) -> Problem {
+    let key = if matches!(error, SetupError::Authorities { .. }) { "/ca" } else { "" };
+    Problem::at(format!("/services/{service}/upstream{key}"), error.to_string())
+}
+
+/// Routes that others take every request of, as warnings.
+fn shadowed<T>(table: &RouteTable<T>, config: &Config) -> Vec<Problem> {
+    let routes = || config.services.iter().flat_map(|service| service.routes.iter().map(move |route| (service, route)));
+    let names: Vec<String> = routes().map(|(service, route)| format!("`{}/{}`", service.name, route.name)).collect();
+    let name = |at: usize| names.get(at).map_or("another", String::as_str);
+    let mut seen = BTreeSet::new();
+    let told = table.shadowed().into_iter().filter_map(|way| {
+        let at = format!("{}/name", pointer_of(config, way.route));
+        let (mine, other) = (name(way.route), name(way.by));
+        if way.whole {
+            // Once, however many ways lead to it.
+            return seen.insert(way.route).then(|| {
+                let message = format!("the route {mine} never gets a request: {other} comes before it and takes them");
+                Problem::at(at, message).help("remove it, or let it say more than the other").warning()
+            });
+        }
+        let host = way.host.map(|host| format!(" for the host `{host}`")).unwrap_or_default();
+        let path = way.path.map(|path| format!(" at `{path}`")).unwrap_or_default();
+        let message = format!("the route {mine} gets no request{host}{path}: {other} comes before it and takes them");
+        Some(Problem::at(at, message).warning())
+    });
+    told.collect()
+}
+
 /// The place in the file of a route by its number among all.
 fn pointer_of(config: &Config, at: usize) -> String {
     let places = config
@@ -128,6 +179,11 @@ impl Services {
             health.register(format!("upstream:{name}"), move || std::future::ready(cluster.report().finding()))
         };
         self.clusters.iter().map(check).collect()
+    }
+
+    /// What is probably not as meant.
+    pub(crate) fn warnings(&self, config: &Config) -> Vec<Problem> {
+        shadowed(&self.table, config)
     }
 
     /// The route that a request belongs to.

@@ -29,9 +29,13 @@ impl KeyHooks {
         }
         let consumers = self.context.consumers();
         let known = |(name, key): &(HeaderName, &[u8])| Some((name.clone(), consumers.by_key(&digest(key))?.clone()));
-        let Some((name, consumer)) = candidates.iter().flatten().find_map(known) else { return Ok(()) };
+        let found: Vec<(HeaderName, Arc<str>)> = candidates.iter().flatten().filter_map(known).collect();
+        let Some((_, consumer)) = found.first().cloned() else { return Ok(()) };
         if !self.forward_key {
-            cx.request_mut().headers.remove(name);
+            // A second key is somebody's, too.
+            for (name, _) in found {
+                cx.request_mut().headers.remove(name);
+            }
         }
         let identity = Identity { subject: consumer.to_string(), ..Identity::default() };
         cx.set_identity(Arc::new(identity))?;

@@ -56,6 +56,8 @@ async fn a_key_names_its_consumer_and_goes_no_further() {
     assert_eq!(seen(&host, &[("x-api-key", "key-a")]).await, "acme");
     assert_eq!(seen(&host, &[("authorization", "Bearer key-b")]).await, "other");
     assert_eq!(seen(&host, &[("x-api-key", "unknown"), ("authorization", "bearer key-a")]).await, "acme x-api-key");
+    let both = [("x-api-key", "key-a"), ("authorization", "bearer key-b")];
+    assert_eq!(seen(&host, &both).await, "acme", "nobody's key goes further");
     assert_eq!(seen(&host, &[("x-api-key", "key-")]).await, "nobody x-api-key");
     assert_eq!(seen(&host, &[("authorization", "Basic key-a")]).await, "nobody authorization");
     assert_eq!(seen(&host, &[]).await, "nobody");

@@ -1,17 +1,14 @@
 //! The frozen router: what answers where, made of one set of running plugins and swapped whole with it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use arc_swap::{ArcSwap, Guard as Loaded};
 use axum::Router;
-use buntime_core::{
-    Access, Handler, Host, Http, Live, Matched, Mount, RouteMatch, RouteSource,
-    chain::{Chain, Link},
-};
+use buntime_core::{Access, Handler, Host, Http, Live, Matched, Mount, RouteMatch, RouteSource, chain::Chain};
 use http::request;
 use serde_json::{Value, json};
 
@@ -106,11 +103,20 @@ impl Frozen {
                 mounts.iter().filter(|mount| *mount.base == *base.path).map(|mount| mount.access).collect();
             access.sort_unstable();
             access.dedup();
+            let chains: BTreeMap<&str, Vec<String>> = access
+                .iter()
+                .map(|access| match access {
+                    Access::Data => ("data", sets(self.live.chain())),
+                    Access::Admin => ("admin", sets(self.live.observers())),
+                    Access::Public => ("public", sets(self.live.observers())),
+                })
+                .collect();
             json!({ "type": "plugin", "path": format!("{}/", base.path), "plugin": base.matched.plugin.as_deref(),
-                    "label": &*base.matched.label, "access": access, "ui": base.ui })
+                    "label": &*base.matched.label, "access": access, "ui": base.ui,
+                    "chains": chains })
         });
         let of_sources = self.sources.iter().flat_map(|source| source.list()).map(|route| {
-            let mut entry = json!({ "type": "source" });
+            let mut entry = json!({ "type": "source", "chain": sets(self.live.chain()) });
             match (entry.as_object_mut(), route) {
                 (Some(entry), Value::Object(route)) => entry.extend(route),
                 (Some(entry), route) => {
@@ -121,17 +127,16 @@ impl Frozen {
             entry
         });
         let of_services = self.services.iter().flat_map(|services| services.list()).map(|(at, mut route)| {
-            let sets = self.chains.get(at).map(|chain| chain.links().iter().map(set_name).collect::<Vec<_>>());
-            route["chain"] = json!(sets);
+            route["chain"] = json!(self.chains.get(at).map(|chain| sets(chain)));
             route
         });
         of_bases.chain(of_sources).chain(of_services).collect()
     }
 }
 
-/// `gateway:cors`.
-fn set_name(link: &Link<Http>) -> String {
-    format!("{}:{}", link.member.plugin, link.set)
+/// The hook sets of a chain in order: `gateway:cors`.
+fn sets(chain: &Chain<Http>) -> Vec<String> {
+    chain.links().iter().map(|link| format!("{}:{}", link.member.plugin, link.set)).collect()
 }
 
 /// One router for all that a plugin mounts, each part behind its own gate. Routes that contradict each other make axum

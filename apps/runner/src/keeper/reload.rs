@@ -76,9 +76,7 @@ impl Keeper {
 
     async fn load_and_apply(&self, current: &mut Current) -> Result<Reloaded, ReloadError> {
         let loaded = Arc::new(self.origin.load().map_err(ReloadError::Problems)?);
-        for warning in loaded.warnings.iter() {
-            tracing::warn!("{}", warning.message);
-        }
+        program::tell(&loaded.warnings);
         let refused = |loaded: &Loaded, problems| ReloadError::Problems(loaded.diagnostics(problems));
         let tls = program::tls_files(&loaded.config);
         if let Some(Err(error)) = tls.as_ref().map(|files| files.load().map(drop)) {
@@ -111,7 +109,12 @@ impl Keeper {
         self.shared.routes.current();
         // Against what the listener was started with, not against the last reload.
         let needs_restart = program::needs_restart(&self.started.config, config);
-        let warnings = next.loaded.warnings.to_json();
+        let of_services = next.loaded.diagnostics(next.services.warnings(config));
+        program::tell(&of_services);
+        let mut warnings = next.loaded.warnings.to_json();
+        if let (Value::Array(all), Value::Array(more)) = (&mut warnings, of_services.to_json()) {
+            all.extend(more);
+        }
         *current = next;
         Ok(Reloaded { changed, needs_restart, warnings })
     }

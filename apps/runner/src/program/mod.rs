@@ -5,7 +5,7 @@ mod problems;
 use std::{collections::BTreeSet, sync::Arc};
 
 use buntime_config::{
-    Config, Loaded, PluginEntry, Problem,
+    Config, Diagnostics, Loaded, PluginEntry, Problem,
     model::{Consumer, ConsumerMatch as Match, Service},
 };
 use buntime_core::{
@@ -15,7 +15,7 @@ use buntime_core::{
 use buntime_http::server::TlsFiles;
 
 pub(crate) use self::problems::problems;
-use crate::{catalog, overlay::Overlay};
+use crate::{catalog, overlay::Overlay, services};
 
 /// What is to run.
 pub(crate) fn program(config: &Config, entries: &[PluginEntry], catalog: &Catalog) -> Program {
@@ -87,6 +87,14 @@ pub(crate) fn tls_files(config: &Config) -> Option<TlsFiles> {
     config.server.tls.as_ref().map(|tls| TlsFiles { cert: tls.cert.clone(), key: tls.key.clone() })
 }
 
+/// Tells the log what is probably not as meant, and where.
+pub(crate) fn tell(warnings: &Diagnostics) {
+    for warning in warnings.iter() {
+        let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        tracing::warn!(at = warning.path, "{}{help}", warning.message);
+    }
+}
+
 /// What can be found wrong without starting anything: plugins that do not go together, certificates that cannot be
 /// used.
 pub(crate) async fn preflight(loaded: &Loaded, catalog: &Catalog, program: &Program) -> Vec<Problem> {
@@ -101,6 +109,7 @@ pub(crate) async fn preflight(loaded: &Loaded, catalog: &Catalog, program: &Prog
         }
         Err(errors) => found.extend(problems(&errors, &loaded.config, &Overlay::default())),
     }
+    found.extend(services::judge(&loaded.config));
     if let Some(Err(error)) = tls_files(&loaded.config).map(|files| files.load().map(drop)) {
         found.push(Problem::at("/server/tls", error.to_string()));
     }

@@ -139,12 +139,7 @@ fn config_error(problems: Diagnostics) -> StartError {
 
 /// What a person should know of the configuration.
 fn say(loaded: &Loaded) {
-    for warning in loaded.warnings.iter() {
-        match &warning.help {
-            Some(help) => tracing::warn!("{}; {help}", warning.message),
-            None => tracing::warn!("{}", warning.message),
-        }
-    }
+    program::tell(&loaded.warnings);
     if loaded.file.is_none() {
         let outcome = if loaded.config.plugins.is_empty() { ", so no plugin runs" } else { "" };
         tracing::warn!("no configuration file was found{outcome}; `runner init` writes a commented one");

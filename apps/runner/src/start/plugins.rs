@@ -55,7 +55,16 @@ pub(super) async fn start(
     let overlay = store.load().await.map_err(data_error)?;
     let overlay = overlay.without_unknown(&origin.catalog);
     let opening = Opening::new();
-    let services = opening.open(config, None).map_err(|found| config_error(loaded.diagnostics(found)))?;
+    let services = match opening.open(config, None) {
+        Ok(services) => services,
+        Err(mut found) => {
+            // With everything else that `check` would find.
+            let program = program::program(config, &config.plugins, &origin.catalog);
+            found.extend(program::preflight(loaded, &origin.catalog, &program).await);
+            return Err(config_error(loaded.diagnostics(found)));
+        }
+    };
+    program::tell(&loaded.diagnostics(services.warnings(config)));
     services.publish(&opening);
     let current = Current { since: overlay.version, overlay, services, loaded: Arc::clone(loaded) };
 

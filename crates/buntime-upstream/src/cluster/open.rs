@@ -73,6 +73,19 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Says what opening would fail with; opens nothing.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn check(settings: &Settings) -> Result<(), SetupError> {
+        let options = ClusterOptions::of(settings);
+        let targets = settings.targets.iter().map(|target| &target.url);
+        for url in targets.chain(settings.mirror.as_ref().map(|mirror| &mirror.target)) {
+            Wire::open(url.as_str(), &options, false)?;
+        }
+        Ok(())
+    }
+
     /// One target without any feature: no retries, no health, nothing that waits. Costs next to nothing over asking it
     /// directly, and cannot say how long its answers take.
     ///
