@@ -33,8 +33,8 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { program: "nginx", from: From::Debian("nginx-light"), why: "bench: upstream and baseline", optional: false },
     Need { program: "wrk", from: From::Debian("wrk"), why: "bench: the load", optional: false },
+    Need { program: "haproxy", from: From::Debian("haproxy"), why: "bench: another baseline", optional: false },
     Need { program: "cargo-nextest", from: From::Cargo("cargo-nextest"), why: "faster tests", optional: true },
-    Need { program: "haproxy", from: From::Debian("haproxy"), why: "bench: another baseline", optional: true },
 ];
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,5 @@
-//! The runner under measurement: metrics, logs, health and one proxy rule for everything.
+//! The runner under measurement: metrics, logs and health, and one proxy rule for everything, a balanced service, or many
+//! routes.
 
 use std::{
     fs,
@@ -7,20 +8,80 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::wrk::Asks;
 use crate::{
     Result,
     child::{Started, pause},
     loopback,
 };
 
+/// How many routes a service has of many.
+const ROUTES_OF_A_SERVICE: usize = 100;
+
+/// What leads to the upstreams.
+#[derive(Clone, Debug)]
+pub(super) enum Through {
+    /// One proxy rule.
+    Rule(u16),
+    /// A service that asks them one after the other.
+    Balanced(Vec<u16>),
+    /// That many routes of services, which overlap in paths and hosts.
+    Routes(usize, u16),
+}
+
+impl Through {
+    /// What a client asks for to get there.
+    pub(super) fn asks(&self) -> Asks {
+        match self {
+            Self::Rule(_) | Self::Balanced(_) => Asks::ROOT,
+            // Several routes match: by their paths, by their hosts.
+            Self::Routes(..) => Asks { path: "/a1/b/c", host: Some("www.example.org") },
+        }
+    }
+
+    fn services(&self) -> Value {
+        match self {
+            Self::Rule(_) => json!([]),
+            Self::Balanced(upstreams) => {
+                let targets: Vec<Value> = upstreams.iter().map(target).collect();
+                json!([{ "name": "balanced", "upstream": { "algorithm": "round_robin", "targets": targets },
+                         "routes": [{ "name": "all", "paths": ["/"] }] }])
+            }
+            Self::Routes(count, upstream) => {
+                let routes: Vec<Value> = (0..*count).map(route).collect();
+                let services = routes.chunks(ROUTES_OF_A_SERVICE).enumerate().map(|(at, routes)| {
+                    json!({ "name": format!("s{at}"), "upstream": { "targets": [target(upstream)] }, "routes": routes })
+                });
+                services.collect()
+            }
+        }
+    }
+}
+
+fn target(upstream: &u16) -> Value {
+    json!({ "url": format!("http://127.0.0.1:{upstream}") })
+}
+
+/// Five for each path: for any host, for two kinds of hosts, for a method, and for what lies deeper.
+fn route(at: usize) -> Value {
+    let (name, path) = (format!("r{at}"), format!("/a{}", at / 5));
+    match at % 5 {
+        0 => json!({ "name": name, "paths": [path] }),
+        1 => json!({ "name": name, "paths": [path], "hosts": [format!("t{at}.example.org")] }),
+        2 => json!({ "name": name, "paths": [path], "hosts": ["*.example.org"] }),
+        3 => json!({ "name": name, "paths": [path], "methods": ["POST"] }),
+        _ => json!({ "name": name, "paths": [format!("{path}/b")] }),
+    }
+}
+
 /// A running gateway, ended with this value.
 #[derive(Debug)]
 pub(super) struct Gateway {
     pub(super) port: u16,
     pub(super) first_answer_ms: f64,
-    upstream: u16,
+    through: Through,
     level: &'static str,
     file: PathBuf,
     process: Started,
@@ -28,15 +89,15 @@ pub(super) struct Gateway {
 
 impl Gateway {
     /// Starts it and waits for its first answer.
-    pub(super) fn start(program: &Path, dir: &Path, upstream: u16, access_log: bool) -> Result<Self> {
-        let home = dir.join("gateway");
+    pub(super) fn start(name: &str, program: &Path, dir: &Path, through: Through, access_log: bool) -> Result<Self> {
+        let home = dir.join(name);
         fs::create_dir_all(&home)?;
         let file = home.join("buntime.jsonc");
         // Lines of the access log are of level info.
         let level = if access_log { "info" } else { "warn" };
         // A port known beforehand: reading it from the output would be part of what is measured.
         let port = loopback::free_port()?;
-        write(&file, port, upstream, level, 0)?;
+        write(&file, port, &through, level, 0)?;
 
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
@@ -47,12 +108,12 @@ impl Gateway {
         }
         command.arg("--config").arg(&file).current_dir(&home);
         let begun = Instant::now();
-        let mut process = Started::new("buntime", &mut command, dir)?;
+        let mut process = Started::new(name, &mut command, dir)?;
         process.wait_until("answering", Duration::from_secs(15), |_| {
-            loopback::get(port, "/").ok().filter(|(status, _)| *status == 200)
+            loopback::get(port, through.asks().path).ok().filter(|(status, _)| *status == 200)
         })?;
         let first_answer_ms = begun.elapsed().as_secs_f64() * 1e3;
-        Ok(Self { port, first_answer_ms, upstream, level, file, process })
+        Ok(Self { port, first_answer_ms, through, level, file, process })
     }
 
     /// Its resident memory in bytes.
@@ -66,7 +127,7 @@ impl Gateway {
 
     /// Changes the configuration; the rule's name tells which change is in force.
     pub(super) fn change(&self, generation: u64) -> Result {
-        write(&self.file, self.port, self.upstream, self.level, generation)
+        write(&self.file, self.port, &self.through, self.level, generation)
     }
 
     pub(super) fn hang_up(&self) -> Result {
@@ -92,20 +153,19 @@ fn rule(generation: u64) -> String {
 }
 
 /// Written beside and moved there, as editors do: never half a file.
-fn write(file: &Path, port: u16, upstream: u16, level: &str, generation: u64) -> Result {
-    let text = json!({
+fn write(file: &Path, port: u16, through: &Through, level: &str, generation: u64) -> Result {
+    let mut text = json!({
         "server": { "host": "127.0.0.1", "port": port },
         "dataDir": "./data",
         "log": { "level": level, "format": "json" },
-        "plugins": [
-            "@buntime/plugin-metrics",
-            "@buntime/plugin-logs",
-            "@buntime/plugin-health",
-            ["@buntime/plugin-proxy", { "rules": [
-                { "name": rule(generation), "pattern": "^/", "target": format!("http://127.0.0.1:{upstream}") }
-            ] }]
-        ]
+        "plugins": ["@buntime/plugin-metrics", "@buntime/plugin-logs", "@buntime/plugin-health"],
+        "services": through.services(),
     });
+    if let (Through::Rule(upstream), Some(plugins)) = (through, text["plugins"].as_array_mut()) {
+        let rule =
+            json!({ "name": rule(generation), "pattern": "^/", "target": format!("http://127.0.0.1:{upstream}") });
+        plugins.push(json!(["@buntime/plugin-proxy", { "rules": [rule] }]));
+    }
     let beside = file.with_extension("new");
     fs::write(&beside, serde_json::to_string_pretty(&text)?)?;
     fs::rename(&beside, file)?;

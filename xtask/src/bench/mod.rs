@@ -1,11 +1,13 @@
-//! Measures the gateway against its upstream and against nginx, in one run on one machine.
+//! Measures the gateway against its upstreams, nginx and HAProxy, in one run on one machine.
 //!
-//! An nginx that answers 1 KB is the upstream; asked directly it is the ceiling. A second nginx that proxies to it with
-//! kept connections is the baseline, and the runner with metrics, logs, health and one proxy rule is what is measured.
-//! Rounds are interleaved (direct, nginx, buntime, direct, …) so that a machine that slows down slows all of them, and
-//! the median round counts. Everything listens on loopback, in a temporary directory, for a bounded time.
+//! nginx that answers 1 KB are the upstreams; one asked directly is the ceiling. An nginx and a HAProxy that proxy with
+//! kept connections are the baselines, and the runner with metrics, logs and health is what is measured: with one proxy
+//! rule for one upstream, with a service that is balanced over three, and with few routes and very many.
+//! Rounds are interleaved (direct, nginx, haproxy, buntime, direct, …) so that a machine that slows down slows all of
+//! them, and the median round counts. Everything listens on loopback, in a temporary directory, for a bounded time.
 
 mod gateway;
+mod haproxy;
 mod nginx;
 mod report;
 mod wrk;
@@ -16,10 +18,11 @@ use std::{
 };
 
 use self::{
-    gateway::Gateway,
+    gateway::{Gateway, Through},
+    haproxy::Haproxy,
     nginx::Nginx,
-    report::{Memory, Reload, Report, Row},
-    wrk::{Load, Measured},
+    report::{Memory, Reload, Report, Row, Scenario},
+    wrk::{Asks, Load, Measured},
 };
 use crate::{
     Result,
@@ -27,11 +30,25 @@ use crate::{
     workspace::{self, root},
 };
 
-/// What a client asks for.
-const TARGETS: [&str; 3] = ["direct", "nginx", "buntime"];
 const CONCURRENCY: [u32; 2] = [1, 50];
+/// How many upstreams are balanced.
+const UPSTREAMS: usize = 3;
 /// Leaves requests time to run on each configuration.
 const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
+
+/// Somebody who is asked.
+struct Contender {
+    scenario: Scenario,
+    target: &'static str,
+    port: u16,
+    asks: Asks,
+}
+
+impl Contender {
+    const fn new(scenario: Scenario, target: &'static str, port: u16) -> Self {
+        Self { scenario, target, port, asks: Asks::ROOT }
+    }
+}
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -66,16 +83,37 @@ pub(crate) fn run(args: &Args) -> Result {
     };
     let wrk = wrk::Wrk::find()?;
     let dir = tempfile::tempdir()?;
-    let upstream = Nginx::upstream(dir.path(), args.access_log)?;
-    let baseline = Nginx::proxy(dir.path(), upstream.port, args.access_log)?;
+    let dir = dir.path();
+    let log = args.access_log;
+    let upstreams = (0..UPSTREAMS).map(|at| Nginx::upstream(&format!("upstream-{at}"), dir, log));
+    let upstreams = upstreams.collect::<Result<Vec<_>>>()?;
+    let ports: Vec<u16> = upstreams.iter().map(|upstream| upstream.port).collect();
+    let first = *ports.first().ok_or("no upstream")?;
 
-    let starts = start_times(&program, dir.path(), upstream.port)?;
-    let mut gateway = Gateway::start(&program, dir.path(), upstream.port, args.access_log)?;
+    let starts = start_times(&program, dir, first)?;
+    let mut gateway = Gateway::start("buntime", &program, dir, Through::Rule(first), log)?;
     pause_for_rest();
     let mut memory = Memory { rest: gateway.rss()?, ..Memory::default() };
 
-    let ports = [upstream.port, baseline.port, gateway.port];
-    let rows = measure(&wrk, ports, Duration::from_secs(round), rounds)?;
+    let round_time = Duration::from_secs(round);
+    let mut rows = {
+        let nginx = Nginx::proxy("nginx", dir, &[first], log)?;
+        let haproxy = Haproxy::start("haproxy", dir, &[first], log)?;
+        let nginx_of_all = Nginx::proxy("nginx-balanced", dir, &ports, log)?;
+        let haproxy_of_all = Haproxy::start("haproxy-balanced", dir, &ports, log)?;
+        let balanced = Gateway::start("buntime-balanced", &program, dir, Through::Balanced(ports), log)?;
+        let contenders = [
+            Contender::new(Scenario::One, "direct", first),
+            Contender::new(Scenario::One, "nginx", nginx.port),
+            Contender::new(Scenario::One, "haproxy", haproxy.port),
+            Contender::new(Scenario::One, "buntime", gateway.port),
+            Contender::new(Scenario::Balanced, "nginx", nginx_of_all.port),
+            Contender::new(Scenario::Balanced, "haproxy", haproxy_of_all.port),
+            Contender::new(Scenario::Balanced, "buntime", balanced.port),
+        ];
+        measure(&wrk, &contenders, &CONCURRENCY, round_time, rounds)?
+    };
+    rows.extend(few_and_many_routes(&wrk, &program, dir, first, round_time, rounds)?);
 
     let (warm, many) = if args.quick { (20_000, 100_000) } else { (100_000, 1_000_000) };
     memory.requests = many;
@@ -83,7 +121,7 @@ pub(crate) fn run(args: &Args) -> Result {
     memory.loaded = load_until(&wrk, &gateway, many)?;
     let reload = reload_under_load(&wrk, &mut gateway, Duration::from_secs(round.max(5)))?;
 
-    let report = Report::new(starts, rows, memory, reload, Duration::from_secs(round), rounds, args.access_log);
+    let report = Report::new(starts, rows, memory, reload, round_time, rounds, log);
     let file = match &args.json {
         Some(file) => file.clone(),
         None => workspace::metadata()?.target_directory.join("bench/bench.json"),
@@ -103,7 +141,8 @@ pub(crate) fn run(args: &Args) -> Result {
 
 /// From the start of the process to its first answer, in milliseconds; several times, since it is short.
 fn start_times(program: &Path, dir: &Path, upstream: u16) -> Result<Vec<f64>> {
-    (0..5).map(|_| Gateway::start(program, dir, upstream, false).map(|gateway| gateway.first_answer_ms)).collect()
+    let start = || Gateway::start("buntime-start", program, dir, Through::Rule(upstream), false);
+    (0..5).map(|_| start().map(|gateway| gateway.first_answer_ms)).collect()
 }
 
 /// Lets what a start leaves behind settle before memory at rest is read.
@@ -114,28 +153,59 @@ fn pause_for_rest() {
     }
 }
 
-fn measure(wrk: &wrk::Wrk, ports: [u16; 3], round: Duration, rounds: u64) -> Result<Vec<Row>> {
+/// The same gateway with 10 routes and with 10,000.
+fn few_and_many_routes(
+    wrk: &wrk::Wrk,
+    program: &Path,
+    dir: &Path,
+    upstream: u16,
+    round: Duration,
+    rounds: u64,
+) -> Result<Vec<Row>> {
+    let start = |name: &str, count: usize| {
+        let through = Through::Routes(count, upstream);
+        let asks = through.asks();
+        Gateway::start(name, program, dir, through, false).map(|gateway| (gateway, asks))
+    };
+    let (few, many) = (start("buntime-few", 10)?, start("buntime-many", 10_000)?);
+    let contender = |target, (gateway, asks): &(Gateway, Asks)| Contender {
+        asks: *asks,
+        ..Contender::new(Scenario::Routes, target, gateway.port)
+    };
+    let contenders = [contender("10 routes", &few), contender("10,000 routes", &many)];
+    measure(wrk, &contenders, &[50], round, rounds)
+}
+
+fn measure(
+    wrk: &wrk::Wrk,
+    contenders: &[Contender],
+    concurrencies: &[u32],
+    round: Duration,
+    rounds: u64,
+) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for concurrency in CONCURRENCY {
-        let mut measured: [Vec<Measured>; 3] = Default::default();
-        for port in ports {
-            wrk.run(&Load { port, concurrency, time: Duration::from_secs(1) })?;
+    for concurrency in concurrencies.iter().copied() {
+        let load = |one: &Contender, time| Load { port: one.port, asks: one.asks, concurrency, time };
+        let mut measured: Vec<Vec<Measured>> = vec![Vec::new(); contenders.len()];
+        for one in contenders {
+            wrk.run(&load(one, Duration::from_secs(1)))?;
         }
         for at in 0..rounds {
             eprintln!("bench: {concurrency} connections, round {} of {rounds}", at + 1);
             // Another one begins each time: the first of a round finds a machine that has rested.
-            for step in 0..TARGETS.len() {
-                let target = (step + at as usize) % TARGETS.len();
-                let (Some(port), Some(list)) = (ports.get(target), measured.get_mut(target)) else { continue };
-                let result = wrk.run(&Load { port: *port, concurrency, time: round })?;
+            for step in 0..contenders.len() {
+                let index = (step + at as usize) % contenders.len();
+                let (Some(one), Some(list)) = (contenders.get(index), measured.get_mut(index)) else { continue };
+                let result = wrk.run(&load(one, round))?;
                 if result.failures() > 0 {
-                    let name = TARGETS.get(target).unwrap_or(&"?");
-                    return Err(format!("{name} failed {} requests under load: {result:?}", result.failures()).into());
+                    let (name, failures) = (one.target, result.failures());
+                    return Err(format!("{name} failed {failures} requests under load: {result:?}").into());
                 }
                 list.push(result);
             }
         }
-        rows.extend(TARGETS.iter().zip(measured).map(|(target, rounds)| Row::median(target, concurrency, &rounds)));
+        let results = contenders.iter().zip(measured);
+        rows.extend(results.map(|(one, rounds)| Row::median(one.scenario, one.target, concurrency, &rounds)));
     }
     Ok(rows)
 }
@@ -145,7 +215,8 @@ fn load_until(wrk: &wrk::Wrk, gateway: &Gateway, requests: u64) -> Result<u64> {
     let mut done = 0;
     while done < requests {
         eprintln!("bench: memory, {done} of {requests} requests");
-        let result = wrk.run(&Load { port: gateway.port, concurrency: 50, time: Duration::from_secs(3) })?;
+        let result =
+            wrk.run(&Load { port: gateway.port, asks: Asks::ROOT, concurrency: 50, time: Duration::from_secs(3) })?;
         if result.requests == 0 {
             return Err("the gateway answers nothing under load".into());
         }
@@ -158,7 +229,7 @@ fn load_until(wrk: &wrk::Wrk, gateway: &Gateway, requests: u64) -> Result<u64> {
 /// by SIGHUP. Counts what failed, and how often the change was seen to be in force.
 fn reload_under_load(wrk: &wrk::Wrk, gateway: &mut Gateway, time: Duration) -> Result<Reload> {
     eprintln!("bench: reloads under load");
-    let load = Load { port: gateway.port, concurrency: 50, time };
+    let load = Load { port: gateway.port, asks: Asks::ROOT, concurrency: 50, time };
     let mut running = wrk.start(&load)?;
     let mut reload = Reload::default();
     while !running.ended()? {

@@ -1,4 +1,4 @@
-//! The two nginx: the upstream that answers 1 KB, and the one that proxies to it.
+//! nginx in both parts: upstreams that answer 1 KB, and those that proxy to them.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -16,27 +16,28 @@ pub(super) struct Nginx {
 
 impl Nginx {
     /// Answers every request with 1 KB.
-    pub(super) fn upstream(dir: &Path, access_log: bool) -> Result<Self> {
+    pub(super) fn upstream(name: &str, dir: &Path, access_log: bool) -> Result<Self> {
         let body = "0123456789abcdef".repeat(64);
         let server = |port: u16| {
             format!(
                 "server {{ listen 127.0.0.1:{port} reuseport; location / {{ default_type text/plain; return 200 \"{body}\"; }} }}"
             )
         };
-        Self::start("upstream", dir, access_log, server)
+        Self::start(name, dir, access_log, server)
     }
 
-    /// Proxies to `upstream` over kept connections.
-    pub(super) fn proxy(dir: &Path, upstream: u16, access_log: bool) -> Result<Self> {
+    /// Proxies to `upstreams`, one after the other, over kept connections.
+    pub(super) fn proxy(name: &str, dir: &Path, upstreams: &[u16], access_log: bool) -> Result<Self> {
+        let servers: String = upstreams.iter().map(|upstream| format!("server 127.0.0.1:{upstream}; ")).collect();
         let server = |port: u16| {
             format!(
-                "upstream up {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000000; }}
+                "upstream up {{ {servers}keepalive 128; keepalive_requests 1000000000; }}
                  server {{ listen 127.0.0.1:{port} reuseport; location / {{ proxy_pass http://up; proxy_http_version 1.1; \
                  proxy_set_header Connection \"\"; proxy_set_header Host $host; \
                  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }} }}"
             )
         };
-        Self::start("nginx", dir, access_log, server)
+        Self::start(name, dir, access_log, server)
     }
 
     fn start(name: &str, dir: &Path, access_log: bool, server: impl Fn(u16) -> String) -> Result<Self> {

@@ -9,9 +9,32 @@ use crate::workspace::root;
 
 const MB: f64 = 1024.0 * 1024.0;
 
+/// What is compared with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Scenario {
+    /// One upstream; ours by a proxy rule.
+    One,
+    /// The same three upstreams in turn; ours by a service.
+    Balanced,
+    /// Ours alone, with few routes and with many.
+    Routes,
+}
+
+impl Scenario {
+    fn words(self) -> &'static str {
+        match self {
+            Self::One => "one upstream",
+            Self::Balanced => "balanced over three",
+            Self::Routes => "overlapping routes",
+        }
+    }
+}
+
 /// The median round of one target at one concurrency, each column for itself.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Row {
+    scenario: Scenario,
     target: String,
     concurrency: u32,
     requests_per_second: f64,
@@ -22,9 +45,10 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn median(target: &str, concurrency: u32, rounds: &[Measured]) -> Self {
+    pub(super) fn median(scenario: Scenario, target: &str, concurrency: u32, rounds: &[Measured]) -> Self {
         let column = |pick: fn(&Measured) -> f64| median(rounds.iter().map(pick).collect());
         Self {
+            scenario,
             target: target.to_owned(),
             concurrency,
             requests_per_second: column(|round| round.per_second),
@@ -85,6 +109,7 @@ struct Machine {
     kernel: String,
     revision: String,
     nginx: String,
+    haproxy: String,
 }
 
 impl Report {
@@ -118,7 +143,8 @@ fn budgets(start: f64, rows: &[Row], memory: &Memory, reload: &Reload) -> Vec<Bu
         met,
     };
     let mut budgets = Vec::new();
-    if let (Some(ours), Some(nginx)) = (find(rows, "buntime", 50), find(rows, "nginx", 50)) {
+    let of = |scenario, target| find(rows, scenario, target, 50);
+    if let (Some(ours), Some(nginx)) = (of(Scenario::One, "buntime"), of(Scenario::One, "nginx")) {
         let rate = ratio(ours.requests_per_second, nginx.requests_per_second);
         let tail = ratio(ours.p99_us, nginx.p99_us);
         budgets.push(budget(
@@ -128,6 +154,16 @@ fn budgets(start: f64, rows: &[Row], memory: &Memory, reload: &Reload) -> Vec<Bu
             rate >= 0.8,
         ));
         budgets.push(budget("p99 against nginx, 50 connections", "≤ 1.5 ×", format!("{tail:.2} ×"), tail <= 1.5));
+    }
+    if let (Some(ours), Some(best)) = (of(Scenario::Balanced, "buntime"), Best::of(rows, Scenario::Balanced, 50)) {
+        let rate = ratio(ours.requests_per_second, best.requests_per_second);
+        let what = "balanced requests/s against the better of nginx and HAProxy, 50 connections";
+        budgets.push(budget(what, "≥ 0.8 ×", format!("{rate:.2} ×"), rate >= 0.8));
+    }
+    if let (Some(few), Some(many)) = (of(Scenario::Routes, "10 routes"), of(Scenario::Routes, "10,000 routes")) {
+        let rate = ratio(many.requests_per_second, few.requests_per_second);
+        // As fast, within what rounds differ by.
+        budgets.push(budget("10,000 routes against 10", "≥ 0.95 ×", format!("{rate:.2} ×"), rate >= 0.95));
     }
     let (rest, warm, loaded) = (memory.rest as f64 / MB, memory.warm as f64 / MB, memory.loaded as f64 / MB);
     budgets.push(budget("memory at rest", "< 40 MB", format!("{rest:.1} MB"), rest < 40.0));
@@ -151,8 +187,26 @@ fn budgets(start: f64, rows: &[Row], memory: &Memory, reload: &Reload) -> Vec<Bu
     budgets
 }
 
-fn find<'a>(rows: &'a [Row], target: &str, concurrency: u32) -> Option<&'a Row> {
-    rows.iter().find(|row| row.target == target && row.concurrency == concurrency)
+fn find<'a>(rows: &'a [Row], scenario: Scenario, target: &str, concurrency: u32) -> Option<&'a Row> {
+    let mut same = rows.iter().filter(|row| row.scenario == scenario && row.concurrency == concurrency);
+    same.find(|row| row.target == target)
+}
+
+/// The better of the baselines, in each column.
+struct Best {
+    requests_per_second: f64,
+    p99_us: f64,
+}
+
+impl Best {
+    fn of(rows: &[Row], scenario: Scenario, concurrency: u32) -> Option<Self> {
+        let baselines = ["nginx", "haproxy"].iter().filter_map(|name| find(rows, scenario, name, concurrency));
+        let each = baselines.map(|row| Self { requests_per_second: row.requests_per_second, p99_us: row.p99_us });
+        each.reduce(|one, other| Self {
+            requests_per_second: one.requests_per_second.max(other.requests_per_second),
+            p99_us: one.p99_us.min(other.p99_us),
+        })
+    }
 }
 
 fn ratio(ours: f64, theirs: f64) -> f64 {
@@ -175,32 +229,43 @@ impl Machine {
         let unknown = || "unknown".to_owned();
         let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = info.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
-        let nginx = crate::setup::find("nginx").and_then(|nginx| said(&nginx.to_string_lossy(), &["-v"]));
+        let version = |program: &str| {
+            let said = crate::setup::find(program).and_then(|found| said(&found.to_string_lossy(), &["-v"]));
+            said.and_then(|text| text.lines().next().map(str::to_owned)).unwrap_or_else(unknown)
+        };
+        let (nginx, haproxy) = (version("nginx"), version("haproxy"));
         Self {
             processor: model.map_or_else(unknown, |(_, name)| name.to_owned()),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             kernel: said("uname", &["-sr"]).unwrap_or_else(unknown),
             revision: said("git", &["describe", "--always", "--dirty"]).unwrap_or_else(unknown),
-            nginx: nginx.map_or_else(unknown, |version| version.replace("nginx version: ", "")),
+            nginx: nginx.replace("nginx version: ", ""),
+            // `HAProxy version 2.6.12-1 2023/12/16 - https://haproxy.org/`
+            haproxy: haproxy.split(" 20").next().unwrap_or(&haproxy).replace(" version ", "/"),
         }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { processor, cores, kernel, revision, nginx } = &self.machine;
-        writeln!(f, "{processor}, {cores} cores, {kernel}; {nginx}; revision {revision}")?;
-        writeln!(f, "1 KB answers, median of {} rounds of {} s\n", self.rounds, self.round_seconds)?;
-        writeln!(f, "| connections | target | requests/s | × nginx | p50 µs | p99 µs | p99 × nginx |")?;
-        writeln!(f, "| ---: | --- | ---: | ---: | ---: | ---: | ---: |")?;
+        let Machine { processor, cores, kernel, revision, nginx, haproxy } = &self.machine;
+        writeln!(f, "{processor}, {cores} cores, {kernel}; {nginx}; {haproxy}; revision {revision}")?;
+        writeln!(f, "1 KB answers, median of {} rounds of {} s; ×: of the better of", self.rounds, self.round_seconds)?;
+        writeln!(f, "nginx and HAProxy in the same scenario\n")?;
+        writeln!(f, "| scenario | connections | target | requests/s | × better | p50 µs | p99 µs | p99 × better |")?;
+        writeln!(f, "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |")?;
         for row in &self.rows {
-            let Row { target, concurrency, requests_per_second: rate, p50_us, p99_us, .. } = row;
-            let nginx = find(&self.rows, "nginx", *concurrency);
-            let rates = nginx.map_or(f64::NAN, |nginx| ratio(*rate, nginx.requests_per_second));
-            let tails = nginx.map_or(f64::NAN, |nginx| ratio(*p99_us, nginx.p99_us));
+            let Row { scenario, target, concurrency, requests_per_second: rate, p50_us, p99_us, .. } = row;
+            let best = Best::of(&self.rows, *scenario, *concurrency);
+            let against = |ours: f64, theirs: fn(&Best) -> f64| {
+                best.as_ref().map_or_else(|| "–".to_owned(), |best| format!("{:.2}", ratio(ours, theirs(best))))
+            };
+            let rates = against(*rate, |best| best.requests_per_second);
+            let tails = against(*p99_us, |best| best.p99_us);
+            let words = scenario.words();
             writeln!(
                 f,
-                "| {concurrency} | {target} | {rate:.0} | {rates:.2} | {p50_us:.0} | {p99_us:.0} | {tails:.2} |"
+                "| {words} | {concurrency} | {target} | {rate:.0} | {rates} | {p50_us:.0} | {p99_us:.0} | {tails} |"
             )?;
         }
         writeln!(f, "\n| budget | limit | measured | |\n| --- | --- | --- | --- |")?;
@@ -216,15 +281,22 @@ mod tests {
     use super::*;
 
     fn report(ours: f64, failures: u64) -> Report {
-        let row = |target: &str, per_second: f64| {
+        let row = |scenario, target: &str, per_second: f64| {
             let round = Measured { per_second, p50_us: 1.0, p99_us: 10.0, ..Measured::default() };
-            Row::median(
-                target,
-                50,
-                &[round, Measured { per_second: 1e9, ..round }, Measured { per_second: 0.0, ..round }],
-            )
+            let rounds = [round, Measured { per_second: 1e9, ..round }, Measured { per_second: 0.0, ..round }];
+            Row::median(scenario, target, 50, &rounds)
         };
-        let rows = vec![row("direct", 200.0), row("nginx", 100.0), row("buntime", ours)];
+        let rows = vec![
+            row(Scenario::One, "direct", 200.0),
+            row(Scenario::One, "nginx", 100.0),
+            row(Scenario::One, "haproxy", 80.0),
+            row(Scenario::One, "buntime", ours),
+            row(Scenario::Balanced, "nginx", 90.0),
+            row(Scenario::Balanced, "haproxy", 100.0),
+            row(Scenario::Balanced, "buntime", ours),
+            row(Scenario::Routes, "10 routes", 100.0),
+            row(Scenario::Routes, "10,000 routes", ours + 15.0),
+        ];
         let memory = Memory { rest: 10 << 20, warm: 20 << 20, loaded: 21 << 20, requests: 1_000_000 };
         let reload = Reload { changes: 4, seen: 4, requests: 1000, failures };
         Report::new(vec![90.0, 10.0, 500.0], rows, memory, reload, Duration::from_secs(3), 3, false)
@@ -235,14 +307,16 @@ mod tests {
         let good = report(85.0, 0);
         assert_eq!(good.missed(), 0, "{good}");
         let text = good.to_string();
-        assert!(text.contains("| 50 | buntime | 85 | 0.85 | 1 | 10 | 1.00 |"), "{text}");
+        assert!(text.contains("| one upstream | 50 | buntime | 85 | 0.85 | 1 | 10 | 1.00 |"), "{text}");
+        assert!(text.contains("| overlapping routes | 50 | 10 routes | 100 | – | 1 | 10 | – |"), "{text}");
         assert!(text.contains("| start to first answer | < 150 ms | 90 ms | met |"), "{text}");
     }
 
     #[test]
     fn misses_are_said() {
         let bad = report(79.0, 1);
-        assert_eq!(bad.missed(), 2, "{bad}");
+        // Both scenarios, the routes, and the reload.
+        assert_eq!(bad.missed(), 4, "{bad}");
         assert!(bad.to_string().contains("| 0.79 × | MISSED |"), "{bad}");
     }
 }

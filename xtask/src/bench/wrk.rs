@@ -16,8 +16,22 @@ pub(super) struct Wrk(PathBuf);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     pub(super) port: u16,
+    pub(super) asks: Asks,
     pub(super) concurrency: u32,
     pub(super) time: Duration,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asks {
+    pub(super) path: &'static str,
+    /// What `Host` says; `None` is the address.
+    pub(super) host: Option<&'static str>,
+}
+
+impl Asks {
+    /// `/` of the address.
+    pub(super) const ROOT: Self = Self { path: "/", host: None };
 }
 
 /// What one run measured.
@@ -48,12 +62,16 @@ impl Wrk {
     }
 
     pub(super) fn start(&self, load: &Load) -> Result<Running> {
-        let child = Command::new(&self.0)
+        let mut command = Command::new(&self.0);
+        if let Some(host) = load.asks.host {
+            command.arg("-H").arg(format!("Host: {host}"));
+        }
+        let child = command
             .arg(format!("-t{}", load.concurrency.min(2)))
             .arg(format!("-c{}", load.concurrency))
             .arg(format!("-d{}s", load.time.as_secs().max(1)))
             .arg("--latency")
-            .arg(format!("http://127.0.0.1:{}/", load.port))
+            .arg(format!("http://127.0.0.1:{}{}", load.port, load.asks.path))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -1,0 +1,59 @@
+//! HAProxy: the other baseline.
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use crate::{Result, child::Started, loopback, setup};
+
+/// How often a port that was taken meanwhile is replaced.
+const TRIES: usize = 5;
+
+/// A running HAProxy, ended with this value.
+#[derive(Debug)]
+pub(super) struct Haproxy {
+    pub(super) port: u16,
+    _process: Started,
+}
+
+impl Haproxy {
+    /// Proxies to `upstreams`, one after the other, over kept connections.
+    pub(super) fn start(name: &str, dir: &Path, upstreams: &[u16], access_log: bool) -> Result<Self> {
+        let program = setup::find("haproxy").ok_or("haproxy is not there; run `cargo xtask setup`")?;
+        let home = dir.join(name);
+        fs::create_dir_all(&home)?;
+        let mut last = None;
+        for _ in 0..TRIES {
+            let port = loopback::free_port()?;
+            let file = home.join("haproxy.cfg");
+            fs::write(&file, configuration(port, upstreams, access_log))?;
+            let mut command = Command::new(&program);
+            // In the foreground, with one process.
+            command.arg("-db").arg("-f").arg(&file).current_dir(&home);
+            let mut process = Started::new(name, &mut command, dir)?;
+            let ready = process.wait_until("answering", Duration::from_secs(5), |_| {
+                loopback::get(port, "/").ok().filter(|(status, _)| *status == 200)
+            });
+            match ready {
+                Ok(_) => return Ok(Self { port, _process: process }),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| "haproxy was never started".into()))
+    }
+}
+
+fn configuration(port: u16, upstreams: &[u16], access_log: bool) -> String {
+    let (log, lines) = if access_log {
+        ("  log stdout format raw local0\n", "  log global\n  option httplog\n")
+    } else {
+        ("", "  no log\n")
+    };
+    let servers: String =
+        upstreams.iter().map(|upstream| format!("  server s{upstream} 127.0.0.1:{upstream}\n")).collect();
+    format!(
+        "global\n  nbthread 2\n  maxconn 4096\n{log}\
+         defaults\n  mode http\n{lines}  option http-keep-alive\n  option forwardfor\n  timeout connect 5s\n  \
+         timeout client 60s\n  timeout server 60s\n\
+         frontend in\n  bind 127.0.0.1:{port}\n  default_backend up\n\
+         backend up\n  balance roundrobin\n  http-reuse always\n{servers}"
+    )
+}
