@@ -1,6 +1,9 @@
 //! A URL whose every part is known: what is judged, and what is sent.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use url::Url;
 
@@ -55,5 +58,14 @@ impl Target {
     /// The same scheme, host and port?
     pub fn same_origin(&self, other: &Self) -> bool {
         self.is_https() == other.is_https() && self.host == other.host && self.port == other.port
+    }
+
+    /// `https://host:port`, the port always written.
+    pub(crate) fn origin(&self) -> String {
+        let scheme = self.url.scheme();
+        match &self.host {
+            Host::Ip(address) => format!("{scheme}://{}", SocketAddr::new(*address, self.port)),
+            Host::Name(name) => format!("{scheme}://{name}:{}", self.port),
+        }
     }
 }
