@@ -37,7 +37,7 @@ enum Task {
     Schema(schema::Args),
     /// Build each plugin's standalone example, ask it once, end it
     Examples(examples::Args),
-    /// Measure the gateway against its upstreams, nginx and HAProxy, in one run
+    /// Measure the gateway against its upstreams, nginx and haproxy, in one run
     Bench(bench::Args),
 }
 

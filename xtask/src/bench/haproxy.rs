@@ -1,4 +1,4 @@
-//! HAProxy: the other baseline.
+//! haproxy: the other baseline.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::{Result, child::Started, loopback, setup};
 /// How often a port that was taken meanwhile is replaced.
 const TRIES: usize = 5;
 
-/// A running HAProxy, ended with this value.
+/// A running haproxy, ended with this value.
 #[derive(Debug)]
 pub(super) struct Haproxy {
     pub(super) port: u16,

@@ -1,6 +1,6 @@
-//! Measures the gateway against its upstreams, nginx and HAProxy, in one run on one machine.
+//! Measures the gateway against its upstreams, nginx and haproxy, in one run on one machine.
 //!
-//! nginx that answers 1 KB are the upstreams; one asked directly is the ceiling. An nginx and a HAProxy that proxy with
+//! nginx that answers 1 KB are the upstreams; one asked directly is the ceiling. An nginx and a haproxy that proxy with
 //! kept connections are the baselines, and the runner with metrics, logs and health is what is measured: with one proxy
 //! rule for one upstream, with a service that is balanced over three, and with few routes and very many.
 //! Rounds are interleaved (direct, nginx, haproxy, buntime, direct, …) so that a machine that slows down slows all of
