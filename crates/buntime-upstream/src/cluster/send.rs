@@ -207,10 +207,7 @@ impl Round<'_> {
     /// A place for another attempt, if there is one and the budget allows it.
     async fn another(&self, slot: &mut Slot, failure: Failure) -> Option<Slot> {
         let (cluster, commons) = (self.cluster, &self.cluster.commons);
-        if !failure.answered {
-            slot.leave();
-        }
-        let next = self.enter().await.ok()?;
+        let next = self.place(slot, failure.answered).await?;
         let is_fresh = !self.tried.has(next.member.index);
         // A connection that failed burdened nobody, so trying somebody else cannot multiply an outage.
         let is_free = is_fresh && !failure.burdened;
@@ -230,6 +227,21 @@ impl Round<'_> {
         if pause > Duration::ZERO {
             tokio::time::sleep_until(until.into()).await;
         }
+        self.place(slot, failure.answered).await
+    }
+
+    /// A place for another attempt. The one of the last is kept while its answer is, unless there is something to wait
+    /// for: it could be for this very place, or for somebody's who waits for this one.
+    async fn place(&self, slot: &mut Slot, answered: bool) -> Option<Slot> {
+        let cluster = self.cluster;
+        if answered && (cluster.policy.queue.is_none() || cluster.commons.line.len() == 0) {
+            match cluster.claim(self.key, &self.tried) {
+                Ok(next) => return Some(next),
+                Err(Denied::Full) if cluster.policy.queue.is_some() => {}
+                Err(_) => return None,
+            }
+        }
+        slot.leave();
         self.enter().await.ok()
     }
 

@@ -135,6 +135,21 @@ async fn who_waits_notices_that_a_targets_time_out_is_over() {
 }
 
 #[tokio::test]
+async fn who_is_repeated_does_not_wait_for_its_own_place_or_for_who_waits_for_it() {
+    let (one, two) = (Backend::failing(503).await, Backend::failing(503).await);
+    let target = |backend: &Backend| json!({ "url": backend.url(), "maxConnections": 1 });
+    for targets in [json!([target(&one)]), json!([target(&one), target(&two)])] {
+        let cluster = open(json!({ "targets": targets, "queue": { "max": 10, "timeout": "60s" }, "retries": 2 }));
+        let asked: Vec<_> = (0..4).map(|number| ask(&cluster, &format!("/{number}"))).collect();
+        for one in asked {
+            let answer = tokio::time::timeout(Duration::from_secs(20), one).await.expect("it waits for itself");
+            assert_eq!(answer.unwrap().unwrap().0, 503);
+        }
+        assert!(cluster.report().targets.iter().all(|target| target.in_flight == 0));
+    }
+}
+
+#[tokio::test]
 async fn no_place_is_lost_in_a_crowd() {
     let backend = Backend::saying("well").await;
     let cluster = open(json!({ "targets": [{ "url": backend.url(), "maxConnections": 3 }],
