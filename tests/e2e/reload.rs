@@ -84,6 +84,28 @@ async fn a_bad_file_changes_nothing_and_is_reported() {
 }
 
 #[tokio::test]
+async fn what_is_known_of_targets_outlives_a_file_that_is_refused() {
+    let checked = json!({ "active": { "path": "/", "interval": "1h", "timeout": "1s", "unhealthyAfter": 1 } });
+    let config = |health: &Value, logs: Value| {
+        let mut upstream = json!({ "targets": [{ "url": "http://127.0.0.1:9" }] });
+        if !health.is_null() {
+            upstream["health"] = health.clone();
+        }
+        let routes = json!([{ "name": "all", "paths": ["/a"] }]);
+        json!({ "plugins": ["proxy", logs], "services": [{ "name": "a", "upstream": upstream, "routes": routes }] })
+    };
+    let gateway = Gateway::start(config(&checked, json!("logs"))).await;
+    let state = async || gateway.json("/p/proxy/api/upstreams").await[0]["targets"][0]["state"].clone();
+    eventually("the check fails", || async { state().await == "unhealthy" }).await;
+    // Nothing checks it any more, were it not for the plugin that is missing.
+    let refused = config(&Value::Null, json!({ "name": "logs", "dependsOn": ["health"] }));
+    fs::write(gateway.file(), refused.to_string()).unwrap();
+    assert_eq!(gateway.send(Method::POST, "/api/config/reload", &json!({})).await.status, 422);
+    assert_eq!(state().await, "unhealthy");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn long_connections_go_on() {
     let (echo, ended) = (websocket_echo().await, Ended::default());
     let slow = FakeUpstream::start(drip(60, Duration::from_millis(50), ended.clone())).await;

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::{Current, Keeper};
 use crate::{
-    program,
+    overlay::merge::merge,
+    program, services,
     settings::{Settings, limits},
 };
 
@@ -78,14 +79,25 @@ impl Keeper {
         let loaded = Arc::new(self.origin.load().map_err(ReloadError::Problems)?);
         program::tell(&loaded.warnings);
         let refused = |loaded: &Loaded, problems| ReloadError::Problems(loaded.diagnostics(problems));
-        let tls = program::tls_files(&loaded.config);
+        let config = &loaded.config;
+        let tls = program::tls_files(config);
+        let mut found = Vec::new();
         if let Some(Err(error)) = tls.as_ref().map(|files| files.load().map(drop)) {
-            return Err(refused(&loaded, vec![Problem::at("/server/tls", error.to_string())]));
+            found.push(Problem::at("/server/tls", error.to_string()));
         }
         // What nodes that share the database changed meanwhile comes with it.
         let overlay = self.store.load().await.map_err(|error| ReloadError::Failed(Error::internal(error)))?;
         let overlay = overlay.without_unknown(&self.origin.catalog);
-        let services = self.opening.open(&loaded.config, Some(&current.services));
+        // Judged before services are opened: their targets are shared with those that run.
+        let entries = merge(&config.plugins, &overlay, overlay.version);
+        if let Err(errors) = self.host.check(&program::program(config, &entries, self.catalog())).await {
+            found.extend(program::problems(&errors, config, &overlay));
+        }
+        if !found.is_empty() {
+            found.extend(services::judge(config));
+            return Err(refused(&loaded, found));
+        }
+        let services = self.opening.open(config, Some(&current.services));
         let services = services.map_err(|problems| refused(&loaded, problems))?;
         let next = Current { loaded, services, since: overlay.version, overlay };
         // Before the plugins start: those that name a service must find it.
