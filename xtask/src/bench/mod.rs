@@ -121,7 +121,10 @@ pub(crate) fn run(args: &Args) -> Result {
     memory.loaded = load_until(&wrk, &gateway, many)?;
     let reload = reload_under_load(&wrk, &mut gateway, Duration::from_secs(round.max(5)))?;
 
-    let report = Report::new(starts, rows, memory, reload, round_time, rounds, log);
+    let mut report = Report::new(starts, rows, memory, reload, round_time, rounds, log);
+    if args.runner.is_some() {
+        report.of_given_runner();
+    }
     let file = match &args.json {
         Some(file) => file.clone(),
         None => workspace::metadata()?.target_directory.join("bench/bench.json"),

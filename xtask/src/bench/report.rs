@@ -129,6 +129,11 @@ impl Report {
         Self { machine, round_seconds, rounds, access_log, rows, start_to_first_answer_ms, memory, reload, budgets }
     }
 
+    /// The runner was built elsewhere: this checkout's revision says nothing of it.
+    pub(super) fn of_given_runner(&mut self) {
+        "unknown (the runner was given)".clone_into(&mut self.machine.revision);
+    }
+
     /// How many budgets are missed.
     pub(super) fn missed(&self) -> usize {
         self.budgets.iter().filter(|budget| !budget.met).count()
