@@ -74,7 +74,8 @@ impl Asked {
         let no_path = || malformed("`path` is no path; it begins with a `/` and is encoded as in a URL");
         let uri: Uri = path.parse().ok().filter(|_| path.starts_with('/')).ok_or_else(no_path)?;
         let host = HeaderValue::from_str(self.host.as_deref().unwrap_or("localhost"));
-        let host = host.map_err(|_| malformed("`host` cannot be a host"))?;
+        let host = host.ok().filter(|host| host.to_str().is_ok_and(|host| !host.is_empty()));
+        let host = host.ok_or_else(|| malformed("`host` cannot be a host"))?;
         let normal = normalize_uri(&uri)?.unwrap_or(uri);
         let request = Request::builder().method(method).uri(normal).header(header::HOST, host).body(Body::empty());
         Ok(request.map_err(|_| malformed("This is no request"))?.into_parts().0)

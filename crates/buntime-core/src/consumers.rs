@@ -34,7 +34,8 @@ impl fmt::Debug for ConsumerMatch {
     }
 }
 
-/// The consumers of one configuration, by what they are recognised by. An exchange asks those of the set it began with.
+/// The consumers of one configuration, by what they are recognised by. An exchange asks those in force when its turn
+/// comes: one that a reload overtakes is told those of the next configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Consumers {
     keys: HashMap<KeyDigest, Arc<str>>,

@@ -20,6 +20,7 @@ use crate::{
     },
     metadata::PluginName,
     plugin::{Context, PluginContext},
+    scope::Scope,
     services::Services,
 };
 
@@ -172,7 +173,11 @@ impl Inner {
         let live = Arc::new(live);
         let before = self.live.swap(live.clone());
         let scopes = &live.program.scopes;
-        self.keep.forget_others(|plugin, scope| scopes.level(scope).entries.iter().any(|one| one.plugin == *plugin));
+        self.keep.forget_others(|plugin, scope| match scope {
+            // What a plugin keeps for the gateway may be shared by its instances of other levels.
+            Scope::Gateway => live.program.lists(plugin),
+            _ => scopes.level(scope).entries.iter().any(|one| one.plugin == *plugin),
+        });
         self.consumers.store(Arc::new(Consumers::new(scopes.consumers.iter().map(|one| (&one.name, &*one.matches)))));
         let mut changed = Changed::default();
         let ran: HashSet<_> = before.slots.iter().filter_map(|s| s.instance.as_ref()).map(Arc::as_ptr).collect();

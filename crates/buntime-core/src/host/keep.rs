@@ -24,9 +24,9 @@ impl Keep {
         }
     }
 
-    /// Forgets the state of scopes that are no longer configured. The gateway always is.
+    /// Forgets the state of scopes that are no longer configured.
     pub(crate) fn forget_others(&self, configured: impl Fn(&PluginName, &Scope) -> bool) {
-        self.kept().retain(|(plugin, scope, ..), _| *scope == Scope::Gateway || configured(plugin, scope));
+        self.kept().retain(|(plugin, scope, ..), _| configured(plugin, scope));
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<KeepKey, Arc<dyn Any + Send + Sync>>> {

@@ -232,6 +232,10 @@ async fn a_counter_belongs_to_the_level_that_configured_it_and_outlives_reloads(
     host.apply(program(6, Scopes::default())).await.unwrap();
     host.apply(program(6, scopes("again"))).await.unwrap();
     assert_eq!(passes(&host, "users", "list", "b").await.0, 4);
+    // So is what the gateway counted, once nobody lists the plugin.
+    host.apply(Program { entries: vec![Entry::new("auth", json!({}))], ..Program::default() }).await.unwrap();
+    host.apply(program(6, Scopes::default())).await.unwrap();
+    assert_eq!(passes(&host, "users", "list", "").await.0, 6);
     host.stop(std::time::Duration::from_secs(1)).await;
 }
 
