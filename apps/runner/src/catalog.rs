@@ -19,6 +19,8 @@ pub fn builtin() -> Catalog {
     add(&mut catalog, plugin_consumer_keys::ConsumerKeysPlugin);
     #[cfg(feature = "fallback")]
     add(&mut catalog, plugin_fallback::FallbackPlugin);
+    #[cfg(feature = "gateway")]
+    add(&mut catalog, plugin_gateway::GatewayPlugin);
     #[cfg(feature = "proxy")]
     add(&mut catalog, plugin_proxy::ProxyPlugin);
     catalog
@@ -29,6 +31,7 @@ pub fn builtin() -> Catalog {
     feature = "health",
     feature = "logs",
     feature = "fallback",
+    feature = "gateway",
     feature = "proxy",
     feature = "consumer-keys"
 ))]

@@ -154,6 +154,38 @@ async fn an_error_hook_recovers_and_those_further_out_get_post() {
 }
 
 #[tokio::test]
+async fn an_error_hook_adds_headers_to_the_answer() {
+    struct Adds(&'static str);
+    impl buntime_core::Hooks<Http> for Adds {
+        fn stages(&self) -> buntime_core::Stages {
+            buntime_core::Stages::ERROR
+        }
+        fn error<'a>(
+            &'a self,
+            _: &'a mut buntime_core::Cx<Http>,
+            _: &'a buntime_core::Error,
+        ) -> Step<'a, buntime_core::OnFailure<Http>> {
+            let mut headers = http::HeaderMap::new();
+            headers.append("vary", http::HeaderValue::from_static(self.0));
+            headers.append("vary", http::HeaderValue::from_static("more"));
+            headers.append("x-added", http::HeaderValue::from_static(self.0));
+            Step::ready(buntime_core::OnFailure::AddHeaders(headers))
+        }
+    }
+    let journal = Journal::default();
+    let plugin = FakePlugin::new("a", &journal).offering(|startup| {
+        startup.hooks(buntime_core::HookSet::new("outer", Adds("outer")).at(1));
+        startup.hooks(buntime_core::HookSet::new("inner", Adds("inner")).at(2));
+    });
+    let host = host([plugin]).start().await.unwrap();
+    let chain = host.live().chain().clone();
+    let response = chain.respond(crate::meta(), crate::get("/"), failing(ErrorKind::UpstreamTimeout)).await;
+    assert_eq!(response.status(), 504);
+    let all = |name| response.headers().get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!((all("vary"), all("x-added")), (vec!["inner", "more", "outer", "more"], vec!["inner", "outer"]));
+}
+
+#[tokio::test]
 async fn an_error_hook_answers_with_a_handler() {
     struct Instead;
     impl buntime_core::Hooks<Http> for Instead {

@@ -1,0 +1,99 @@
+//! The OpenAPI fragment of the REST API.
+
+use serde_json::{Value, json};
+
+pub(crate) fn fragment() -> Value {
+    let figures = json!({ "type": "object" });
+    let name = parameter("name", "Only the limits of that name", &json!({ "type": "string" }));
+    let reset = operation("Forget what one key has used", "`deleted` says whether there was one", &figures);
+    json!({
+        "paths": {
+            "/api/stats": { "get": operation("Figures of all limits, CORS and Redis", "Figures", &figures) },
+            "/api/config": { "get": operation("The settings, without secrets", "Settings", &figures) },
+            "/api/sse": { "get": {
+                "tags": ["gateway"], "summary": "Figures and the last refusals, each second",
+                "responses": { "200": { "description": "Server-sent events",
+                    "content": { "text/event-stream": { "schema": { "type": "string" } } } },
+                    "503": problem("Too many streams are open") } } },
+            "/api/logs": {
+                "get": with(operation("The last requests over a limit, newest first", "Requests", &list("GatewayRefusal")), &json!([
+                    parameter("limit", "At most that many", &integer(1, 1_000)),
+                    parameter("ip", "Of that address", &json!({ "type": "string" })),
+                    parameter("consumer", "Of that consumer", &json!({ "type": "string" })),
+                    parameter("rateLimited", "Refused, or only observed", &json!({ "type": "boolean" })),
+                    name,
+                ])),
+                "delete": operation("Forget the requests", "`cleared` says how many", &figures) },
+            "/api/logs/stats": { "get": operation("How many requests were over a limit", "Figures", &figures) },
+            "/api/rate-limit/metrics": { "get": operation("Every limit with its figures", "Figures", &figures) },
+            "/api/rate-limit/buckets": { "get": with(
+                operation("Who is counted", "Keys with what they have left", &list("GatewayBucket")), &json!([
+                    parameter("limit", "At most that many", &integer(1, 1_000)),
+                    parameter("prefix", "Keys that begin like this: `ip:192.0.2.`", &json!({ "type": "string" })),
+                    name,
+                ])) },
+            "/api/rate-limit/buckets/{key}": { "delete": with(reset, &json!([
+                { "name": "key", "in": "path", "required": true, "schema": { "type": "string" } }, name,
+            ])) },
+            "/api/rate-limit/clear": { "post": with(
+                operation("Forget what everybody has used", "`cleared` says how many keys", &figures), &json!([name])) },
+        },
+        "components": { "schemas": { "GatewayBucket": bucket(), "GatewayRefusal": refusal() } }
+    })
+}
+
+fn operation(summary: &str, description: &str, schema: &Value) -> Value {
+    json!({
+        "tags": ["gateway"], "summary": summary,
+        "responses": {
+            "200": { "description": description, "content": { "application/json": { "schema": schema } } },
+            "400": problem("A parameter is wrong, or there are no limits")
+        }
+    })
+}
+
+fn with(mut operation: Value, parameters: &Value) -> Value {
+    operation["parameters"] = parameters.clone();
+    operation
+}
+
+fn parameter(name: &str, what: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "query", "description": what, "schema": schema })
+}
+
+fn integer(least: u64, most: u64) -> Value {
+    json!({ "type": "integer", "minimum": least, "maximum": most })
+}
+
+fn list(of: &str) -> Value {
+    json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{of}") } })
+}
+
+fn problem(description: &str) -> Value {
+    json!({ "description": description, "content": { "application/problem+json": { "schema": { "type": "object" } } } })
+}
+
+fn bucket() -> Value {
+    json!({
+        "type": "object", "required": ["key", "limit", "scope", "tokens", "limited", "resetAfter"],
+        "properties": {
+            "key": { "type": "string" }, "limit": { "type": "string" }, "scope": {},
+            "tokens": { "type": "integer", "description": "How many more fit now" },
+            "limited": { "type": "boolean" },
+            "resetAfter": { "type": "integer", "description": "Seconds until all of it is free again" }
+        }
+    })
+}
+
+fn refusal() -> Value {
+    let text = json!({ "type": "string" });
+    let maybe = json!({ "type": ["string", "null"] });
+    json!({
+        "type": "object", "required": ["timestamp", "limit", "key", "ip", "method", "path", "rateLimited"],
+        "properties": {
+            "timestamp": { "type": "string", "format": "date-time" }, "limit": text, "scope": {}, "key": text, "ip": text,
+            "method": text, "path": text, "requestId": text, "consumer": maybe, "route": maybe,
+            "rateLimited": { "type": "boolean" }, "retryAfter": { "type": "integer" }
+        }
+    })
+}

@@ -1,0 +1,135 @@
+//! What an operator sees of all instances together: their limits, and the last requests that were over one.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+
+use buntime_core::Scope;
+use http::{HeaderValue, Method};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::limits::limit::{Limit, seconds};
+
+/// How many requests are remembered.
+pub(crate) const REMEMBERED: usize = 1_000;
+/// How much of a path is.
+const LONGEST_PATH: usize = 256;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Desk {
+    rosters: Mutex<Vec<Weak<[Limit]>>>,
+    refusals: Mutex<VecDeque<Arc<Refusal>>>,
+    total: AtomicU64,
+}
+
+/// A limit: its position in what it is found in.
+pub(crate) type Found = (Arc<[Limit]>, usize);
+
+/// A request that was over a limit.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) time: SystemTime,
+    pub(crate) limit: Arc<str>,
+    pub(crate) scope: Scope,
+    pub(crate) key: String,
+    pub(crate) ip: IpAddr,
+    pub(crate) method: Method,
+    pub(crate) path: Box<str>,
+    pub(crate) request_id: HeaderValue,
+    pub(crate) consumer: Option<Arc<str>>,
+    pub(crate) route: Option<Arc<str>>,
+    /// Was it let through all the same?
+    pub(crate) observed: bool,
+    pub(crate) retry: Duration,
+}
+
+impl Refusal {
+    /// As much of a path as is remembered.
+    pub(crate) fn path(path: &str) -> Box<str> {
+        let mut end = path.len().min(LONGEST_PATH);
+        while !path.is_char_boundary(end) {
+            end -= 1;
+        }
+        path[..end].into()
+    }
+
+    pub(crate) fn show(&self) -> Value {
+        json!({
+            "timestamp": OffsetDateTime::from(self.time).format(&Rfc3339).unwrap_or_default(),
+            "limit": &*self.limit,
+            "scope": self.scope,
+            "key": self.key,
+            "ip": self.ip,
+            "method": self.method.as_str(),
+            "path": &*self.path,
+            "requestId": self.request_id.to_str().unwrap_or_default(),
+            "consumer": self.consumer.as_deref(),
+            "route": self.route.as_deref(),
+            "rateLimited": !self.observed,
+            "retryAfter": if self.observed { 0 } else { seconds(self.retry) },
+        })
+    }
+}
+
+impl Desk {
+    /// The limits of an instance, for as long as it lives.
+    pub(crate) fn enlist(&self, limits: &Arc<[Limit]>) {
+        let mut rosters = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
+        rosters.retain(|roster| roster.strong_count() > 0);
+        rosters.push(Arc::downgrade(limits));
+    }
+
+    /// Every limit there is, once, with its position in what it is found in.
+    pub(crate) fn limits(&self) -> Vec<Found> {
+        let rosters: Vec<Arc<[Limit]>> = {
+            let rosters = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
+            rosters.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut seen = HashSet::new();
+        let mut found = Vec::new();
+        // What came last is in force; an instance that is on its way out may still be there.
+        for roster in rosters.into_iter().rev() {
+            for (at, limit) in roster.iter().enumerate() {
+                if seen.insert(Arc::as_ptr(&limit.counted)) {
+                    found.push((roster.clone(), at));
+                }
+            }
+        }
+        found.sort_by(|(a, i), (b, j)| (&a[*i].scope, &a[*i].name).cmp(&(&b[*j].scope, &b[*j].name)));
+        found
+    }
+
+    /// Remembers a request that was over a limit.
+    pub(crate) fn refused(&self, refusal: Refusal) {
+        self.total.fetch_add(1, Relaxed);
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.len() >= REMEMBERED {
+            refusals.pop_front();
+        }
+        refusals.push_back(Arc::new(refusal));
+    }
+
+    /// How many were over a limit, forgotten ones too.
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Relaxed)
+    }
+
+    /// Those remembered that pass, the newest first, at most so many.
+    pub(crate) fn refusals(&self, most: usize, passes: impl Fn(&Refusal) -> bool) -> Vec<Arc<Refusal>> {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.iter().rev().filter(|refusal| passes(refusal)).take(most).cloned().collect()
+    }
+
+    /// Forgets them; says how many.
+    pub(crate) fn forget(&self) -> usize {
+        std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner)).len()
+    }
+}
