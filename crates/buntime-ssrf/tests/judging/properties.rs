@@ -180,10 +180,10 @@ proptest! {
     fn the_normal_form_is_its_own(text in urls()) {
         let guard = Guard::default();
         if let Ok(target) = guard.judge(&text) {
-            prop_assert_eq!(guard.judge(target.url().as_str()).unwrap(), target.clone());
             if let Host::Ip(address) = target.host() {
                 prop_assert_eq!(classify(*address), Class::Public);
             }
+            prop_assert_eq!(guard.judge(target.url().as_str()).unwrap(), target);
         }
     }
 
