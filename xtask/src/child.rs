@@ -7,8 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Result;
+use crate::{Result, loopback};
 
+/// How often a port that was taken meanwhile is replaced.
+const TRIES: usize = 5;
 /// How long a program may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -32,6 +34,23 @@ impl Started {
             .spawn()
             .map_err(|error| format!("cannot start {name} ({:?}): {error}", command.get_program()))?;
         Ok(Self { name: name.to_owned(), child, output })
+    }
+
+    /// Starts one that answers `/` with 200 on the free port that it is told, and waits until it does.
+    pub(crate) fn listening(name: &str, dir: &Path, command: impl Fn(u16) -> Result<Command>) -> Result<(u16, Self)> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let port = loopback::free_port()?;
+            let mut process = Self::new(name, &mut command(port)?, dir)?;
+            let ready = process.wait_until("answering", Duration::from_secs(5), |_| {
+                loopback::get(port, "/").ok().filter(|(status, _)| *status == 200)
+            });
+            match ready {
+                Ok(_) => return Ok((port, process)),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| format!("{name} was never started").into()))
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -98,7 +98,7 @@ impl SettingsSpec {
 
 impl fmt::Debug for SettingsSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SettingsSpec").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("SettingsSpec").field("schema", self.schema()).finish_non_exhaustive()
     }
 }
 

@@ -1,11 +1,8 @@
 //! haproxy: the other baseline.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command};
 
-use crate::{Result, child::Started, loopback, setup};
-
-/// How often a port that was taken meanwhile is replaced.
-const TRIES: usize = 5;
+use crate::{Result, child::Started, setup};
 
 /// A running haproxy, ended with this value.
 #[derive(Debug)]
@@ -20,24 +17,15 @@ impl Haproxy {
         let program = setup::find("haproxy").ok_or("haproxy is not there; run `cargo xtask setup`")?;
         let home = dir.join(name);
         fs::create_dir_all(&home)?;
-        let mut last = None;
-        for _ in 0..TRIES {
-            let port = loopback::free_port()?;
+        let (port, process) = Started::listening(name, dir, |port| {
             let file = home.join("haproxy.cfg");
             fs::write(&file, configuration(port, upstreams, access_log))?;
             let mut command = Command::new(&program);
             // In the foreground, with one process.
             command.arg("-db").arg("-f").arg(&file).current_dir(&home);
-            let mut process = Started::new(name, &mut command, dir)?;
-            let ready = process.wait_until("answering", Duration::from_secs(5), |_| {
-                loopback::get(port, "/").ok().filter(|(status, _)| *status == 200)
-            });
-            match ready {
-                Ok(_) => return Ok(Self { port, _process: process }),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| "haproxy was never started".into()))
+            Ok(command)
+        })?;
+        Ok(Self { port, _process: process })
     }
 }
 

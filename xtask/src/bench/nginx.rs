@@ -1,11 +1,8 @@
 //! nginx in both parts: upstreams that answer 1 KB, and those that proxy to them.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command};
 
-use crate::{Result, child::Started, loopback, setup};
-
-/// How often a port that was taken meanwhile is replaced.
-const TRIES: usize = 5;
+use crate::{Result, child::Started, setup};
 
 /// A running nginx, ended with this value.
 #[derive(Debug)]
@@ -44,23 +41,14 @@ impl Nginx {
         let program = setup::find("nginx").ok_or("nginx is not there; run `cargo xtask setup`")?;
         let home = dir.join(name);
         fs::create_dir_all(&home)?;
-        let mut last = None;
-        for _ in 0..TRIES {
-            let port = loopback::free_port()?;
+        let (port, process) = Started::listening(name, dir, |port| {
             let file = home.join("nginx.conf");
             fs::write(&file, configuration(&home, access_log, &server(port)))?;
             let mut command = Command::new(&program);
             command.arg("-e").arg("stderr").arg("-p").arg(&home).arg("-c").arg(&file);
-            let mut process = Started::new(name, &mut command, dir)?;
-            let ready = process.wait_until("answering", Duration::from_secs(5), |_| {
-                loopback::get(port, "/").ok().filter(|(status, _)| *status == 200)
-            });
-            match ready {
-                Ok(_) => return Ok(Self { port, _process: process }),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| "nginx was never started".into()))
+            Ok(command)
+        })?;
+        Ok(Self { port, _process: process })
     }
 }
 
