@@ -99,15 +99,17 @@ async fn the_binary_checks_every_configuration() {
     }
 }
 
-/// The README's `curl` lines: method, path, body.
-fn curls(readme: &str) -> Vec<(String, String, String)> {
+/// The README's `curl` lines: method, path, body, and the type that curl says it has.
+fn curls(readme: &str) -> Vec<(String, String, String, &'static str)> {
     let line = |line: &str| {
         let after = |option: &str| Some(line.split_once(option)?.1.trim_start());
         let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
         let url = line.split_whitespace().map(|word| word.trim_matches('\'')).find(|word| word.starts_with("http"))?;
         let method = after(" -X ").and_then(|rest| rest.split_whitespace().next()).unwrap_or("GET").to_owned();
         let body = after(" -d ").and_then(quoted).unwrap_or_default();
-        Some((method, url.strip_prefix("http://127.0.0.1:8000")?.to_owned(), body))
+        let is_json = line.contains("content-type: application/json");
+        let kind = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
+        Some((method, url.strip_prefix("http://127.0.0.1:8000")?.to_owned(), body, kind))
     };
     readme.lines().filter(|text| text.starts_with("curl ")).filter_map(line).collect()
 }
@@ -146,8 +148,12 @@ async fn the_readme_keeps_its_promises() {
         client::get(running.addr(), "/api/explain?host=api.example.com&path=/users/1&consumer=acme").await.status == 200
     })
     .await;
-    for (method, path, body) in curls {
-        let request = client::request(&method, &path).body(body.into()).unwrap();
+    for (method, path, body, kind) in curls {
+        let mut request = client::request(&method, &path);
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let request = request.body(body.into()).unwrap();
         let answer = client::send(running.addr(), request).await;
         assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
     }
