@@ -1,6 +1,8 @@
 //! The command line: serving, and what helps to write a configuration.
 
 use std::{
+    ffi::{OsStr, OsString},
+    fmt::Display,
     fs::OpenOptions,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
@@ -9,6 +11,7 @@ use std::{
 };
 
 use buntime_config::{Diagnostics, ProcessEnv, Severity, Source, schema, starter};
+use buntime_ssrf::Guard;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
@@ -61,6 +64,15 @@ enum Command {
         #[arg(long)]
         consumer: Option<String>,
     },
+    /// Says whether the outbound guard lets plugins call a URL that a request names, and why
+    Url {
+        /// The URL, as text: what cannot be read is blocked
+        #[arg(allow_hyphen_values = true)]
+        url: OsString,
+        /// Judges what is written alone, without asking what the name resolves to
+        #[arg(long)]
+        no_resolve: bool,
+    },
     /// Prints the JSON schema of the configuration file
     Schema,
     /// Writes a commented configuration file to start from
@@ -80,6 +92,7 @@ pub fn run(cli: Cli) -> ExitCode {
             let asked = Asked { method: Some(method), host: Some(host), path: Some(path), consumer };
             explain_request(cli.config.as_deref(), cli.plugins, &asked)
         }
+        Some(Command::Url { url, no_resolve }) => judge_url(&url, !no_resolve),
         Some(Command::Schema) => print_schema(),
         Some(Command::Init { path }) => init(&path),
     };
@@ -199,6 +212,35 @@ fn explain_request(config: Option<&Path>, plugins: Vec<String>, asked: &Asked) -
     let explained = runtime.block_on(explain_alone(&origin, asked)).map_err(explain)?;
     runtime.shutdown_timeout(Duration::from_millis(100));
     print(&format!("{explained:#}\n"))
+}
+
+/// By the rules that hold whatever is configured: no configuration is read.
+fn judge_url(url: &OsStr, resolve: bool) -> Outcome {
+    let Some(url) = url.to_str() else { return blocked("it cannot be read as a URL: it is no UTF-8") };
+    let guard = Guard::default();
+    if !resolve {
+        return match guard.judge(url) {
+            Ok(target) => print(&format!("allowed: {}, as it is written\n", target.url())),
+            Err(refused) => blocked(refused),
+        };
+    }
+    let runtime = runtime()?;
+    let checked = runtime.block_on(guard.check(url));
+    // A resolver that hangs is not waited for.
+    runtime.shutdown_background();
+    match checked {
+        Ok(pinned) => {
+            let (target, addresses) = (pinned.target(), pinned.addresses());
+            let addresses: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+            print(&format!("allowed: {} is at {}, in public\n", target.url(), addresses.join(", ")))
+        }
+        Err(refused) => blocked(refused),
+    }
+}
+
+fn blocked(why: impl Display) -> Outcome {
+    print(&format!("blocked: {why}\n"))?;
+    Ok(ExitCode::FAILURE)
 }
 
 fn print_schema() -> Outcome {

@@ -13,6 +13,7 @@ use buntime_database::{
     sqlite::{Options as SqliteOptions, Sqlite},
 };
 use buntime_http::server::ServerStats;
+use buntime_ssrf::Outbound;
 use buntime_upstream::Clusters;
 use serde_json::Value;
 
@@ -74,6 +75,7 @@ pub(super) async fn start(
     services.provide::<dyn Upstreams>(Arc::clone(opening.clusters()) as Arc<dyn Upstreams>);
     services.provide::<ServerStats>(Arc::clone(stats));
     services.provide(Arc::new(BaseDir(loaded.dir.clone())));
+    services.provide::<Outbound>(Arc::default());
     let builder = Host::builder().catalog(origin.catalog.clone()).data_dir(&config.data_dir).services(services);
     let host = builder.program(current.program(&origin.catalog)).start().await.map_err(|errors| {
         opening.end();

@@ -109,3 +109,40 @@ async fn a_pipe_is_a_file_and_a_reader_may_leave() {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     assert!(String::from_utf8_lossy(&ran.stdout).contains("fine"));
 }
+
+#[tokio::test]
+async fn a_url_is_allowed_or_blocked_and_no_configuration_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("buntime.jsonc"), "{ this is no configuration").unwrap();
+    for (url, words) in [
+        ("http://8.8.8.8/x", "allowed: http://8.8.8.8/x is at 8.8.8.8"),
+        ("https://[2606:4700:4700::1111]:8443", "allowed: "),
+        ("http://127.0.0.1/", "blocked: 127.0.0.1 is a loopback address"),
+        ("http://0x7f.1:8080/", "blocked: 127.0.0.1 is a loopback address"),
+        ("http://2852039166/latest", "blocked: 169.254.169.254 is the address of a cloud metadata service"),
+        ("http://metadata.google.internal/", "blocked: `metadata.google.internal` is the name of a cloud metadata"),
+        ("http://[::ffff:10.0.0.1]/", "blocked: 10.0.0.1 is a private address"),
+        ("http://localhost:8000/", "blocked: `localhost` is a name of this machine"),
+        ("http://api.default.svc/", "blocked: `api.default.svc` is a name inside a cluster"),
+        ("http://user@example.com/", "blocked: it has a user name"),
+        ("ftp://example.com/", "blocked: only http and https"),
+        ("http://nowhere.invalid/", "blocked: "),
+        ("not a url", "blocked: it cannot be read as a URL"),
+        ("", "blocked: it cannot be read as a URL"),
+        ("--", "blocked: "),
+        ("-x", "blocked: it cannot be read as a URL"),
+    ] {
+        let ran = match url {
+            "--" => run(dir.path(), &["url", "--", "--no-resolve"]).await,
+            url => run(dir.path(), &["url", url]).await,
+        };
+        let code = i32::from(words.starts_with("blocked"));
+        assert_eq!((ran.code, ran.err.as_str()), (code, ""), "{url}");
+        assert!(ran.out.starts_with(words) && ran.out.ends_with('\n'), "{url}: {}", ran.out);
+    }
+    for args in [["url", "--no-resolve", "https://example.com"], ["url", "https://example.com", "--no-resolve"]] {
+        let ran = run(dir.path(), &args).await;
+        assert_eq!((ran.code, ran.out.as_str()), (0, "allowed: https://example.com/, as it is written\n"));
+    }
+    assert_eq!(run(dir.path(), &["url"]).await.code, 2);
+}
