@@ -22,6 +22,7 @@ pub mod host;
 pub mod http_kind;
 pub mod kind;
 mod layer;
+mod link;
 pub mod merge;
 pub mod metadata;
 pub mod options;
