@@ -73,7 +73,7 @@ impl Snapshot {
             bounds: requests.bounds().seconds().to_vec(),
             requests: requests.read(),
             plugins: host.plugins().into_iter().map(PluginReading::from).collect(),
-            upstreams: upstreams.map(|upstreams| upstreams.read()).unwrap_or_default(),
+            upstreams: upstreams.map(Upstreams::read).unwrap_or_default(),
             process: Process::read(),
         }
     }
