@@ -17,8 +17,8 @@ mod limits;
 mod plugin;
 
 pub use config::{
-    AlgorithmName, Bypass, CorsSettings, Cost, CostRule, GatewaySettings, KeyBy, LimitSettings, ModeName, OnUnavailable,
-    OneOrMore, Period, RateLimit, RedisSettings, Words,
+    AlgorithmName, Bypass, CorsSettings, Cost, CostRule, GatewaySettings, KeyBy, LimitSettings, ModeName,
+    OnUnavailable, OneOrMore, Period, RateLimit, RedisSettings, Words,
 };
 pub use limits::{
     algorithm::{Algorithm, Verdict},

@@ -13,9 +13,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        let read = read.map_err(|rejection: QueryRejection| {
-            Error::new(ErrorKind::Malformed).with_detail(rejection.body_text())
-        })?;
+        let read = read
+            .map_err(|rejection: QueryRejection| Error::new(ErrorKind::Malformed).with_detail(rejection.body_text()))?;
         Ok(Self(read.0))
     }
 }

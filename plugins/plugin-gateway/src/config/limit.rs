@@ -285,7 +285,8 @@ impl LimitSettings {
     fn check_algorithm(&self, say: &mut impl FnMut(&str, String, &str)) {
         if self.period.is_some() {
             if self.window.is_some() {
-                let help = "a quota lasts a calendar day or month; take `window` away (null, if a more general level says it)";
+                let help =
+                    "a quota lasts a calendar day or month; take `window` away (null, if a more general level says it)";
                 say("/window", "it says both `window` and `period`".to_owned(), help);
             }
             if self.algorithm.is_some_and(|name| name != AlgorithmName::FixedWindow) {
@@ -309,7 +310,11 @@ impl LimitSettings {
                 say("/maxDelay", "nothing is held back".to_owned(), "write `mode` `throttle`, or take it away");
             }
             Some(delay) if delay.is_zero() || *delay > LONGEST_DELAY => {
-                say("/maxDelay", "it is too long, or no time at all".to_owned(), "a hook has five seconds; write 1ms to 4s");
+                say(
+                    "/maxDelay",
+                    "it is too long, or no time at all".to_owned(),
+                    "a hook has five seconds; write 1ms to 4s",
+                );
             }
             _ => {}
         }

@@ -8,12 +8,12 @@ use buntime_core::{Settings, SettingsProblem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::{cors::words, limit::network};
 pub use self::{
     cors::{CorsSettings, Words},
     limit::{AlgorithmName, Bypass, Cost, CostRule, KeyBy, LimitSettings, ModeName, OneOrMore, Period},
     redis::{OnUnavailable, RedisSettings},
 };
-pub(crate) use self::{cors::words, limit::network};
 
 /// What the plugin takes in `buntime.jsonc`. What is absent is off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -48,7 +48,9 @@ impl Pattern {
         if !text.contains("://") {
             return Err(format!("`{text}` is no origin: it has no scheme"));
         }
-        exact(text).map(Self::Exact).ok_or_else(|| format!("`{text}` is no origin: scheme, host and port, nothing more"))
+        exact(text)
+            .map(Self::Exact)
+            .ok_or_else(|| format!("`{text}` is no origin: scheme, host and port, nothing more"))
     }
 
     /// Is that origin meant?
@@ -56,10 +58,11 @@ impl Pattern {
         match self {
             Self::Any => true,
             Self::Exact(exact) => exact == origin,
-            Self::Below { scheme, suffix } => origin
-                .strip_prefix(scheme.as_str())
-                .and_then(|host| host.strip_suffix(suffix.as_str()))
-                .is_some_and(|sub| !sub.is_empty() && sub.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))),
+            Self::Below { scheme, suffix } => {
+                origin.strip_prefix(scheme.as_str()).and_then(|host| host.strip_suffix(suffix.as_str())).is_some_and(
+                    |sub| !sub.is_empty() && sub.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
+                )
+            }
             Self::Regex(regex) => regex.is_match(origin),
         }
     }
@@ -91,7 +94,12 @@ mod tests {
             (
                 "https://App.example.com:443",
                 vec!["https://app.example.com"],
-                vec!["http://app.example.com", "https://app.example.com.evil.net", "https://app.example.com:8443", "null"],
+                vec![
+                    "http://app.example.com",
+                    "https://app.example.com.evil.net",
+                    "https://app.example.com:8443",
+                    "null",
+                ],
             ),
             (
                 "*.example.org",
@@ -107,7 +115,11 @@ mod tests {
                     "https://user@x.example.org",
                 ],
             ),
-            ("http://*.dev.test:8080", vec!["http://a.dev.test:8080"], vec!["http://a.dev.test", "https://a.dev.test:8080"]),
+            (
+                "http://*.dev.test:8080",
+                vec!["http://a.dev.test:8080"],
+                vec!["http://a.dev.test", "https://a.dev.test:8080"],
+            ),
             (
                 r"^https://pr-[0-9]+\.example\.com",
                 vec!["https://pr-7.example.com"],
@@ -130,8 +142,21 @@ mod tests {
     #[test]
     fn what_is_no_pattern() {
         for text in [
-            "", "example.com", "https://", "https://a/", "https://a/b", "https://u@a", "null", "*.", "ftp://*.a.b", "^(", "^(?=a)",
-            "https://*", "https://a.*.b", "*.a/b", "https://a?b",
+            "",
+            "example.com",
+            "https://",
+            "https://a/",
+            "https://a/b",
+            "https://u@a",
+            "null",
+            "*.",
+            "ftp://*.a.b",
+            "^(",
+            "^(?=a)",
+            "https://*",
+            "https://a.*.b",
+            "*.a/b",
+            "https://a?b",
         ] {
             assert!(Pattern::new(text).is_err(), "{text}");
         }

@@ -330,7 +330,10 @@ mod tests {
                     let verdict = limit.take(&mut cell, now, cost, Duration::ZERO);
                     if !verdict.allowed {
                         now += nanos(verdict.retry);
-                        assert!(limit.take(&mut cell, now, cost, Duration::ZERO).allowed, "{name:?} {limit:?} {verdict:?}");
+                        assert!(
+                            limit.take(&mut cell, now, cost, Duration::ZERO).allowed,
+                            "{name:?} {limit:?} {verdict:?}"
+                        );
                     }
                 }
             }
@@ -352,7 +355,10 @@ mod tests {
         };
         let (december, left) = calendar(Period::Month, at("2026-12-31T23:59:59Z"));
         assert_eq!((december, left), (56 * 12 + 11, Duration::from_secs(1)));
-        assert_eq!(calendar(Period::Month, at("2027-01-01T00:00:00Z")), (december + 1, Duration::from_secs(31 * 86_400)));
+        assert_eq!(
+            calendar(Period::Month, at("2027-01-01T00:00:00Z")),
+            (december + 1, Duration::from_secs(31 * 86_400))
+        );
         assert_eq!(calendar(Period::Month, at("2028-02-01T00:00:00Z")).1, Duration::from_secs(29 * 86_400));
         let (day, left) = calendar(Period::Day, at("2026-11-21T06:00:00Z"));
         assert_eq!((day, left), (20_778, Duration::from_secs(18 * 3_600)));

@@ -65,7 +65,8 @@ impl Told {
     /// Puts them into an answer; `added` if another set of this plugin has put its own there.
     pub(crate) fn put(&self, said: &[Said], headers: &mut HeaderMap, added: bool) {
         // The one with the smallest part left.
-        let part = |said: &Said| (u128::from(said.verdict.remaining) << 64) / u128::from(self.limits[said.at].most.max(1));
+        let part =
+            |said: &Said| (u128::from(said.verdict.remaining) << 64) / u128::from(self.limits[said.at].most.max(1));
         let Some(closest) = said.iter().min_by_key(|said| (said.verdict.allowed, part(said))) else { return };
         if !added {
             for name in [&LIMIT, &REMAINING, &RESET, &STANDARD, &POLICY] {

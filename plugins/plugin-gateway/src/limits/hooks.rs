@@ -136,7 +136,8 @@ impl LimitHooks {
                 }
                 if closed {
                     self.give_back(cx, now, &mut said);
-                    let error = Error::new(ErrorKind::PluginFailed).with_code("limits_unavailable").with_plugin("gateway");
+                    let error =
+                        Error::new(ErrorKind::PluginFailed).with_code("limits_unavailable").with_plugin("gateway");
                     return Pre::fail(error.with_detail("Limits cannot be checked now").with_retry_after(1));
                 }
             }

@@ -103,7 +103,9 @@ impl Keys {
                 Err(_) => Ok(()),
             },
             IPV6 => match <[u8; 16]>::try_from(value) {
-                Ok(octets) if self.ipv6_prefix < 128 => write!(shown, "ip:{}/{}", IpAddr::from(octets), self.ipv6_prefix),
+                Ok(octets) if self.ipv6_prefix < 128 => {
+                    write!(shown, "ip:{}/{}", IpAddr::from(octets), self.ipv6_prefix)
+                }
                 Ok(octets) => write!(shown, "ip:{}", IpAddr::from(octets)),
                 Err(_) => Ok(()),
             },

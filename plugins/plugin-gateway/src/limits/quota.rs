@@ -3,7 +3,7 @@
 //! A crash loses what was counted since the last write: at most one second and the time that write took; while the
 //! database is away, all since it was last there (it is written when it is back). A stop writes everything. Nodes that
 //! share the database add to the same rows and learn of each other with every write, so together they may let through
-//! what each lets through within a second more than the quota.
+//! what each lets through within about two seconds more than the quota.
 
 use std::{
     collections::HashMap,
@@ -39,7 +39,8 @@ const MIGRATIONS: [(&str, &str); 1] = [(
     )",
 )];
 
-const ADD: &str = "INSERT INTO gateway_quotas (counter, period, key, used) VALUES (?1, ?2, ?3, CASE WHEN ?4 > 0 THEN ?4 ELSE 0 END)
+const ADD: &str =
+    "INSERT INTO gateway_quotas (counter, period, key, used) VALUES (?1, ?2, ?3, CASE WHEN ?4 > 0 THEN ?4 ELSE 0 END)
     ON CONFLICT (counter, period, key) DO UPDATE SET used =
         CASE WHEN gateway_quotas.used + ?4 > 0 THEN gateway_quotas.used + ?4 ELSE 0 END
     RETURNING used";
@@ -132,7 +133,10 @@ impl Ledger {
             let batch = all.split_off(all.len().saturating_sub(BATCH));
             if let Err(error) = self.write(counted, &batch).await {
                 if !self.failing.swap(true, Relaxed) {
-                    tracing::warn!(counter = self.counter, "quotas cannot be written; they are kept in memory: {error}");
+                    tracing::warn!(
+                        counter = self.counter,
+                        "quotas cannot be written; they are kept in memory: {error}"
+                    );
                 }
                 let mut unwritten = self.unwritten();
                 for (key, sum) in all.into_iter().chain(batch) {

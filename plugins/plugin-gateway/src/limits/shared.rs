@@ -16,7 +16,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use buntime_core::{BoxError, PluginContext, Scope};
-use redis::{AsyncConnectionConfig, Client, Script, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, aio::MultiplexedConnection};
 use tokio::sync::{Mutex, Notify};
 
 use super::{
@@ -37,11 +37,18 @@ const MOST_SCANS: usize = 1000;
 #[error("Redis does not answer")]
 pub(crate) struct Away;
 
+const SCRIPT: &str = include_str!("take.lua");
+
+/// A connection, and what the server calls the script.
+struct Connected {
+    connection: MultiplexedConnection,
+    script: String,
+}
+
 /// One Redis server, and a connection to it. Shared by the instances that one level configured.
 pub(crate) struct Shared {
     client: Client,
-    script: Script,
-    connection: ArcSwapOption<MultiplexedConnection>,
+    connection: ArcSwapOption<Connected>,
     timeout: Duration,
     prefix: String,
     lost: Notify,
@@ -103,7 +110,6 @@ impl Shared {
         let client = Client::open(settings.url.as_str()).map_err(|_| "`redis.url` is no URL of a Redis server")?;
         Ok(Self {
             client,
-            script: Script::new(include_str!("take.lua")),
             connection: ArcSwapOption::empty(),
             timeout: settings.timeout(),
             prefix: format!("{}:", settings.prefix()),
@@ -127,16 +133,8 @@ impl Shared {
     /// Takes a request from all of these limits, or from none that refuses: a verdict for each.
     pub(crate) async fn ask(&self, asked: &[&Asked]) -> Result<Vec<Verdict>, Away> {
         let Some(connection) = self.connection.load_full() else { return Err(Away) };
-        let mut call = self.script.prepare_invoke();
-        for one in asked {
-            call.key([self.prefix.as_bytes(), &one.key].concat());
-            call.arg(one.kind);
-            for number in one.numbers {
-                call.arg(number);
-            }
-        }
-        let mut used = MultiplexedConnection::clone(&connection);
-        let answer: Vec<i64> = match tokio::time::timeout(self.timeout, call.invoke_async(&mut used)).await {
+        let answer = tokio::time::timeout(self.timeout, self.run(&connection, asked)).await;
+        let answer: Vec<i64> = match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(self.lose(&connection, &error)),
             Err(_) => return Err(self.lose(&connection, &"no answer in time")),
@@ -158,8 +156,35 @@ impl Shared {
         verdicts.ok_or_else(|| self.lose(&connection, &"an answer that makes no sense"))
     }
 
+    async fn run(&self, connected: &Connected, asked: &[&Asked]) -> RedisResult<Vec<i64>> {
+        let mut connection = connected.connection.clone();
+        let by_name = self.call("EVALSHA", &connected.script, asked).query_async(&mut connection).await;
+        match by_name {
+            // Somebody flushed its scripts: told anew, it knows this one again.
+            Err(error) if error.code() == Some("NOSCRIPT") => {
+                self.call("EVAL", SCRIPT, asked).query_async(&mut connection).await
+            }
+            other => other,
+        }
+    }
+
+    fn call(&self, how: &str, script: &str, asked: &[&Asked]) -> Cmd {
+        let mut call = redis::cmd(how);
+        call.arg(script).arg(asked.len());
+        for one in asked {
+            call.arg([self.prefix.as_bytes(), &one.key].concat());
+        }
+        for one in asked {
+            call.arg(one.kind);
+            for number in one.numbers {
+                call.arg(number);
+            }
+        }
+        call
+    }
+
     /// It is away: later requests need not find out for themselves.
-    fn lose(&self, connection: &Arc<MultiplexedConnection>, why: &dyn fmt::Display) -> Away {
+    fn lose(&self, connection: &Arc<Connected>, why: &dyn fmt::Display) -> Away {
         let before = self.connection.compare_and_swap(connection, None);
         if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, connection)) {
             self.failures.fetch_add(1, Relaxed);
@@ -179,12 +204,15 @@ impl Shared {
             .set_response_timeout(Some(self.timeout));
         let connecting = async {
             let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-            self.script.prepare_invoke().load_async(&mut connection).await?;
-            Ok::<_, redis::RedisError>(connection)
+            let script: String = redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(&mut connection).await?;
+            Ok::<_, redis::RedisError>(Connected { connection, script })
         };
-        let Ok(Ok(connection)) = tokio::time::timeout(EVERY * 4, connecting).await else { return false };
-        self.connection.store(Some(Arc::new(connection)));
-        true
+        let Ok(Ok(connected)) = tokio::time::timeout(EVERY * 4, connecting).await else { return false };
+        let is_digest = connected.script.len() == 40 && connected.script.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_digest {
+            self.connection.store(Some(Arc::new(connected)));
+        }
+        is_digest
     }
 
     /// Keeps the connection for as long as an instance lives: notices that it is lost, and that it is back. One
@@ -205,7 +233,7 @@ impl Shared {
         let mut was_there = self.is_there();
         loop {
             if let Some(connection) = self.connection.load_full() {
-                let mut used = MultiplexedConnection::clone(&connection);
+                let mut used = connection.connection.clone();
                 let ping = redis::cmd("PING");
                 let pong = tokio::time::timeout(self.timeout, ping.query_async::<String>(&mut used)).await;
                 if !matches!(pong, Ok(Ok(_))) {
@@ -230,7 +258,7 @@ impl Shared {
     /// Keys of a limit, at most so many, as they were asked.
     pub(crate) async fn list(&self, limit: &Limit, most: usize) -> Result<Vec<Vec<u8>>, Away> {
         let connection = self.connection.load_full().ok_or(Away)?;
-        let mut used = MultiplexedConnection::clone(&connection);
+        let mut used = connection.connection.clone();
         let begin = [self.prefix.as_bytes(), place(limit).as_bytes()].concat();
         let mut pattern: Vec<u8> = Vec::with_capacity(begin.len() * 2 + 1);
         for byte in &begin {
@@ -262,7 +290,7 @@ impl Shared {
     /// Forgets keys of a limit; says how many there were.
     pub(crate) async fn forget(&self, limit: &Limit, keys: &[Vec<u8>]) -> Result<u64, Away> {
         let connection = self.connection.load_full().ok_or(Away)?;
-        let mut used = MultiplexedConnection::clone(&connection);
+        let mut used = connection.connection.clone();
         let begin = [self.prefix.as_bytes(), place(limit).as_bytes()].concat();
         let mut forgotten = 0;
         for some in keys.chunks(SCANNED) {

@@ -61,7 +61,13 @@ impl Table {
     }
 
     /// Runs `change` on the cell of a key, alone with it; an unknown key gets a new cell.
-    pub(crate) fn with<R>(&self, key: &[u8], algorithm: &Algorithm, now: u64, change: impl FnOnce(&mut Cell) -> R) -> R {
+    pub(crate) fn with<R>(
+        &self,
+        key: &[u8],
+        algorithm: &Algorithm,
+        now: u64,
+        change: impl FnOnce(&mut Cell) -> R,
+    ) -> R {
         let hash = self.hasher.hash_one(key);
         let mut shard = self.shard(hash);
         let shard = &mut *shard;
@@ -104,7 +110,8 @@ impl Table {
 
     /// Forgets all keys; says how many.
     pub(crate) fn clear(&self) -> usize {
-        let shards = self.shards.iter().map(|shard| std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner)));
+        let shards =
+            self.shards.iter().map(|shard| std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner)));
         shards.map(|shard| shard.entries.len()).sum()
     }
 
@@ -242,7 +249,8 @@ mod tests {
             assert!(table.remove(&number.to_be_bytes()) && !table.remove(&number.to_be_bytes()));
         }
         for number in 0..5_000_u32 {
-            let known = table.if_known(&number.to_be_bytes(), |cell| bucket.take(cell, NOW, 0, Duration::ZERO).remaining);
+            let known =
+                table.if_known(&number.to_be_bytes(), |cell| bucket.take(cell, NOW, 0, Duration::ZERO).remaining);
             assert_eq!(known, (number % 3 != 0).then_some(9), "{number}");
         }
         let later = NOW + 7 * 1_000_000_000;

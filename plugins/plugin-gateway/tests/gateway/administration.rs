@@ -25,7 +25,10 @@ async fn buckets_are_listed_by_prefix_and_reset() {
     assert!(!all.to_string().contains("secret"), "{all:#}");
     let of_a = ask(&host, "/rate-limit/buckets?name=a&prefix=ip:192.0.2.&limit=5").await;
     assert_eq!(of_a.as_array().unwrap().len(), 5);
-    assert_eq!((&of_a[0]["tokens"], &of_a[0]["limited"], &of_a[0]["scope"]), (&json!(0), &json!(true), &json!("gateway")));
+    assert_eq!(
+        (&of_a[0]["tokens"], &of_a[0]["limited"], &of_a[0]["scope"]),
+        (&json!(0), &json!(true), &json!("gateway"))
+    );
     let reset = read(api(&host, "DELETE", "/rate-limit/buckets/ip:2001:db8::%2F64?name=a").await).await;
     assert_eq!(reset, json!({ "deleted": true, "key": "ip:2001:db8::/64" }));
     assert_eq!(v6.passes(&host, 5).await, 2);
@@ -34,9 +37,12 @@ async fn buckets_are_listed_by_prefix_and_reset() {
     let cleared = read(api(&host, "POST", "/rate-limit/clear?name=a").await).await;
     assert_eq!(cleared, json!({ "cleared": 10 }));
     assert_eq!(get("/").ip("192.0.2.1").passes(&host, 3).await, 2);
-    for (path, status) in [("/rate-limit/buckets?limit=0", 400), ("/rate-limit/buckets?nonsense=1", 400),
-        ("/rate-limit/buckets?name=nobody", 404), ("/logs?limit=x", 400)]
-    {
+    for (path, status) in [
+        ("/rate-limit/buckets?limit=0", 400),
+        ("/rate-limit/buckets?nonsense=1", 400),
+        ("/rate-limit/buckets?name=nobody", 404),
+        ("/logs?limit=x", 400),
+    ] {
         assert_eq!(api(&host, "GET", path).await.status(), status, "{path}");
     }
 }

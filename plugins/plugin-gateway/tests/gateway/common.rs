@@ -86,9 +86,8 @@ impl Ask {
         }
         let mut meta = Meta::new(HeaderValue::from_static("id"));
         meta.client_ip = self.ip;
-        meta.route = self.route.map(|label| {
-            Arc::new(Matched { label: label.into(), plugin: None, public: false, data: None })
-        });
+        meta.route =
+            self.route.map(|label| Arc::new(Matched { label: label.into(), plugin: None, public: false, data: None }));
         let chain = host.live().chain().clone();
         chain.respond(meta, request.body(Body::empty()).unwrap(), Arc::new(handler)).await
     }
@@ -147,5 +146,8 @@ pub(crate) fn auth() -> buntime_testing::FakePlugin {
 
 /// The gateway's entry of a program.
 pub(crate) fn program(settings: Value) -> Program {
-    Program { entries: vec![Entry::new("auth", serde_json::json!({})), Entry::new("gateway", settings)], ..Program::default() }
+    Program {
+        entries: vec![Entry::new("auth", serde_json::json!({})), Entry::new("gateway", settings)],
+        ..Program::default()
+    }
 }

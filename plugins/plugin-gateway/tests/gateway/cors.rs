@@ -1,8 +1,8 @@
 //! CORS as browsers meet it.
 
+use crate::common::{Ask, all, get, header, start};
 use axum::body::Body;
 use buntime_core::{Error, ErrorKind, Http, Step, handler_fn};
-use crate::common::{Ask, all, get, header, start};
 use http::Response;
 use serde_json::json;
 
@@ -18,10 +18,11 @@ fn preflight(origin: &str, method: &str) -> Ask {
 
 #[tokio::test]
 async fn preflights_are_answered_here() {
-    let host = start(json!({ "cors": { "origin": ["https://app.example.com", "*.example.org"], "methods": ["GET", "put"],
+    let host =
+        start(json!({ "cors": { "origin": ["https://app.example.com", "*.example.org"], "methods": ["GET", "put"],
         "credentials": true, "maxAge": "10m", "exposedHeaders": ["x-total"] },
         "rateLimit": { "requests": 1, "window": "1h" } }))
-    .await;
+        .await;
     for _ in 0..5 {
         let asked = preflight("https://app.example.com", "PUT").header("access-control-request-headers", "x-a, x-b");
         let answer = asked.to(&host).await;
@@ -77,7 +78,9 @@ async fn actual_answers_and_errors_say_it_too() {
 
 #[tokio::test]
 async fn for_all_it_is_one_answer_without_credentials() {
-    let host = start(json!({ "cors": { "origin": "*", "methods": "*", "privateNetwork": true, "allowedHeaders": ["X-A"] } })).await;
+    let host =
+        start(json!({ "cors": { "origin": "*", "methods": "*", "privateNetwork": true, "allowedHeaders": ["X-A"] } }))
+            .await;
     let answer = from("https://anybody.example").to(&host).await;
     assert_eq!((header(&answer, ORIGIN), header(&answer, "vary")), ("*", ""));
     let asked = preflight("null", "PURGE").header("access-control-request-private-network", "true");
