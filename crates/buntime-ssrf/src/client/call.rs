@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 pub struct Limits {
     /// From the first look-up to the last byte of the answer, redirects included. `None`: no limit, for streams.
     pub total: Option<Duration>,
-    /// How long nothing may come of an answer's body while somebody waits for it.
+    /// How long nothing may come of an answer's body while somebody waits for it; without `total` also how long its
+    /// head may take, redirects included.
     pub stall: Duration,
     /// The most bytes of an answer's body.
     pub response: u64,

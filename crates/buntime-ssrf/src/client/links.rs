@@ -109,3 +109,27 @@ impl Links {
         address
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::url_text;
+
+    #[tokio::test]
+    async fn places_are_bounded_in_number_and_the_oldest_goes_first() {
+        let links = Links::new(Duration::from_secs(1), None);
+        let target = |n: u16| url_text::read(&format!("http://a{n}.example/")).unwrap();
+        let address = SocketAddr::from(([8, 8, 8, 8], 80));
+        for n in 0..500 {
+            links.pinned(&target(0), address).unwrap();
+            links.pinned(&target(n), address).unwrap();
+        }
+        let known = links.known.lock().unwrap();
+        assert_eq!(known.places.len(), MOST);
+        let has = |n| {
+            let host = target(n).host().clone();
+            known.places.contains_key(&Place::Pinned { is_https: false, host, address })
+        };
+        assert!(has(0) && has(499) && !has(1));
+    }
+}

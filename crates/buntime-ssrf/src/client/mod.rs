@@ -149,12 +149,11 @@ impl GuardedClient {
     ) -> Result<Response<Body>, CallError> {
         let limits = call.limits;
         let until = limits.total.and_then(|total| Instant::now().checked_add(total));
-        let response = match until {
-            Some(until) => {
-                let done = timeout_at(until, Box::pin(self.follow(call, pinned, trusted))).await;
-                done.unwrap_or(Err(CallError::Timeout))?
-            }
-            None => Box::pin(self.follow(call, pinned, trusted)).await?,
+        let head = until.or_else(|| Instant::now().checked_add(limits.stall));
+        let following = Box::pin(self.follow(call, pinned, trusted));
+        let response = match head {
+            Some(head) => timeout_at(head, following).await.unwrap_or(Err(CallError::Timeout))?,
+            None => following.await?,
         };
         Ok(response.map(|body| {
             let body = timed(limited(body, limits.response), limits.stall);

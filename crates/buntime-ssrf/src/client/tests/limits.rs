@@ -51,6 +51,9 @@ async fn a_server_that_never_answers_is_left() {
     .await;
     let error = fetch(raw.address(), limits(50, 10_000, 1000)).await.unwrap_err();
     assert!(matches!(error, CallError::Timeout), "{error}");
+    let stream = Limits { total: None, ..limits(0, 50, 1000) };
+    let error = fetch(raw.address(), stream).await.unwrap_err();
+    assert!(matches!(error, CallError::Timeout), "{error}");
 }
 
 #[tokio::test]
