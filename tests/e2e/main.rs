@@ -6,6 +6,7 @@ mod examples;
 mod first_run;
 mod forged;
 mod guard;
+mod limits;
 mod malformed;
 mod many;
 mod overload;
