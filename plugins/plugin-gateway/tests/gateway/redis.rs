@@ -50,7 +50,7 @@ impl Server {
         Self::start_at(free()).await
     }
 
-    fn settings(&self, limit: Value) -> Value {
+    fn settings(&self, limit: &Value) -> Value {
         settings(self.address, limit, "open")
     }
 
@@ -67,7 +67,7 @@ impl Drop for Server {
     }
 }
 
-fn settings(address: SocketAddr, limit: Value, unavailable: &str) -> Value {
+fn settings(address: SocketAddr, limit: &Value, unavailable: &str) -> Value {
     json!({ "rateLimit": limit, "redis": { "url": format!("redis://{address}"), "onUnavailable": unavailable, "timeout": "2s" } })
 }
 
@@ -88,7 +88,7 @@ async fn nodes_share_one_limit_exactly() {
     {
         let mut hosts = Vec::new();
         for _ in 0..3 {
-            hosts.push(start(server.settings(limit.clone())).await);
+            hosts.push(start(server.settings(&limit)).await);
         }
         let tasks: Vec<_> = (0..24)
             .map(|task| {
@@ -115,7 +115,7 @@ async fn it_counts_as_memory_does() {
         { "name": "few", "requests": 3, "window": "365d", "algorithm": "fixed_window", "keyBy": "header:x-api-key" },
         { "name": "seen", "requests": 1, "window": "365d", "algorithm": "fixed_window", "mode": "observe", "keyBy": "global" },
     ]);
-    let host = start(server.settings(limits)).await;
+    let host = start(server.settings(&limits)).await;
     let asked = || get("/").header("x-api-key", "very-secret");
     let first = asked().to(&host).await;
     assert_eq!(
@@ -144,8 +144,8 @@ async fn it_counts_as_memory_does() {
 async fn while_it_is_away_requests_pass_or_not_as_configured_and_its_return_is_noticed() {
     let address = free();
     let limit = json!({ "requests": 2, "window": "1h" });
-    let open = start(settings(address, limit.clone(), "open")).await;
-    let closed = start(settings(address, limit, "closed")).await;
+    let open = start(settings(address, &limit, "open")).await;
+    let closed = start(settings(address, &limit, "closed")).await;
     assert_eq!(get("/").passes(&open, 9).await, 9);
     let refused = get("/").to(&closed).await;
     assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (503, "1"));
@@ -188,7 +188,7 @@ async fn nonsense_is_no_answer() {
             });
         }
     });
-    let host = start(settings(address, json!({ "requests": 1, "window": "1h" }), "closed")).await;
+    let host = start(settings(address, &json!({ "requests": 1, "window": "1h" }), "closed")).await;
     assert_eq!(get("/").status(&host).await, 503);
     host.stop(Duration::from_secs(5)).await;
     server.abort();
