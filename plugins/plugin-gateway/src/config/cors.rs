@@ -85,6 +85,10 @@ impl CorsSettings {
             let help = "any page could act for whoever is signed in: list the origins, or take `credentials` away";
             say("/credentials".to_owned(), "credentials do not go with the origin `*`".to_owned(), help);
         }
+        if self.credentials == Some(true) && words(self.exposed_headers.as_ref()).iter().any(|name| name == "*") {
+            let help = "browsers take `*` as a name when credentials come along: list the headers";
+            say("/exposedHeaders".to_owned(), "`*` does not go with credentials".to_owned(), help);
+        }
         for (key, setting) in [
             ("origin", &self.origin),
             ("methods", &self.methods),

@@ -2,7 +2,8 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use buntime_core::{SettingsProblem, path_pattern::PathPattern, units::Span};
+use buntime_core::{SettingsProblem, units::Span};
+use buntime_router::PathPattern;
 use http::{HeaderName, Method};
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

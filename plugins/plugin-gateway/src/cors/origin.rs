@@ -1,6 +1,6 @@
 //! Origins as they are written in settings, and as browsers send them.
 
-use buntime_core::path_pattern::linear_regex;
+use buntime_router::path_pattern::linear_regex;
 use regex::Regex;
 use url::Url;
 

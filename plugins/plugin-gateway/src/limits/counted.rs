@@ -92,9 +92,14 @@ impl Counted {
     /// The moment as this counter sees it.
     pub(crate) fn time(&self, algorithm: &Algorithm, now: Instant) -> u64 {
         match algorithm.kind {
-            Kind::Calendar(_) => of_day(self.clock.wall()),
+            Kind::Calendar(_) => self.time_of_day(),
             Kind::Bucket { .. } | Kind::Fixed(_) | Kind::Sliding(_) => self.anchor.at(now),
         }
+    }
+
+    /// The moment as calendars see it.
+    pub(crate) fn time_of_day(&self) -> u64 {
+        of_day(self.clock.wall())
     }
 
     /// Takes a request of that cost. See [`Algorithm::take`].

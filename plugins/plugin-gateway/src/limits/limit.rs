@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use buntime_core::{BoxError, Cx, Http, Scope, path_pattern::PathPattern, units::Span};
+use buntime_core::{BoxError, Cx, Http, Scope, units::Span};
+use buntime_router::PathPattern;
 use http::Method;
 use ipnet::IpNet;
 

@@ -59,6 +59,8 @@ pub(crate) struct Ledger {
     most: usize,
     lost: AtomicU64,
     failing: AtomicBool,
+    /// The period before which there is nothing in the database.
+    begun: AtomicU64,
     loaded: tokio::sync::Mutex<bool>,
 }
 
@@ -73,6 +75,7 @@ impl Ledger {
             most: most.max(BATCH),
             lost: AtomicU64::new(0),
             failing: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
             loaded: tokio::sync::Mutex::new(false),
         }
     }
@@ -111,8 +114,7 @@ impl Ledger {
         self.database.migrate("plugin-gateway", &migrations).await?;
         let (period, _) = calendar(self.period, now);
         let present = i64::try_from(period)?;
-        let old = "DELETE FROM gateway_quotas WHERE counter = ?1 AND period < ?2";
-        self.database.execute(old, args![&self.counter, present]).await?;
+        self.forget_before(period).await?;
         let most = i64::try_from(self.most)?;
         let sql = "SELECT key, used FROM gateway_quotas WHERE counter = ?1 AND period = ?2 ORDER BY used DESC LIMIT ?3";
         let rows = self.database.query(sql, args![&self.counter, present, most]).await?;
@@ -123,6 +125,14 @@ impl Ledger {
             counted.table.with(&key, algorithm, now, |cell| *cell = Cell::of_period(period, used));
         }
         *loaded = true;
+        Ok(())
+    }
+
+    /// Deletes what is of earlier periods.
+    async fn forget_before(&self, period: u64) -> Result<(), BoxError> {
+        let old = "DELETE FROM gateway_quotas WHERE counter = ?1 AND period < ?2";
+        self.database.execute(old, args![&self.counter, i64::try_from(period)?]).await?;
+        self.begun.store(period, Relaxed);
         Ok(())
     }
 
@@ -148,6 +158,12 @@ impl Ledger {
         if self.failing.swap(false, Relaxed) {
             let lost = self.lost.swap(0, Relaxed);
             tracing::info!(counter = self.counter, lost, "quotas are written again");
+        }
+        let (period, _) = calendar(self.period, counted.time_of_day());
+        if self.begun.load(Relaxed) < period
+            && let Err(error) = self.forget_before(period).await
+        {
+            tracing::debug!(counter = self.counter, "old quotas cannot be deleted yet: {error}");
         }
     }
 

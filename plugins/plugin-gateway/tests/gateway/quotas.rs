@@ -49,6 +49,11 @@ async fn a_quota_survives_a_restart_and_ends_with_its_day() {
     clock.advance(Duration::from_secs(43_200));
     assert_eq!(get("/").passes(&host, 9).await, 5);
     host.stop(Duration::from_secs(5)).await;
+    // Of the day before nothing is left.
+    let sqlite = buntime_database::sqlite::Sqlite::open(buntime_database::sqlite::Options::file(&file)).await.unwrap();
+    let rows = buntime_database::Adapter::query(&sqlite, "SELECT used FROM gateway_quotas", Vec::new()).await.unwrap();
+    let used: Vec<i64> = rows.iter().map(|row| row.at(0).unwrap()).collect();
+    assert_eq!(used, [5]);
 }
 
 #[tokio::test]
