@@ -84,7 +84,11 @@ async fn a_days_quota_outlives_the_runner() {
 }
 
 /// A Redis server of its own, killed when dropped.
-struct Redis(Child, tempfile::TempDir, String);
+struct Redis {
+    child: Child,
+    url: String,
+    _dir: tempfile::TempDir,
+}
 
 impl Redis {
     async fn start() -> Option<Self> {
@@ -103,14 +107,14 @@ impl Redis {
         command.current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().unwrap();
         eventually("redis listens", || async move { tokio::net::TcpStream::connect(address).await.is_ok() }).await;
-        Some(Self(child, dir, format!("redis://{address}")))
+        Some(Self { child, url: format!("redis://{address}"), _dir: dir })
     }
 }
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -120,7 +124,7 @@ async fn two_runners_with_one_redis_hold_one_limit_exactly() {
     let upstream = FakeUpstream::start(echo()).await;
     let settings = json!({
         "rateLimit": { "requests": 100, "window": "1d", "keyBy": "consumer" },
-        "redis": { "url": redis.2, "onUnavailable": "closed", "timeout": "4s" },
+        "redis": { "url": redis.url, "onUnavailable": "closed", "timeout": "4s" },
     });
     let mut config = config(&upstream.url(), &settings);
     config["consumerGroups"] = json!([]);

@@ -26,7 +26,6 @@ mod link;
 pub mod merge;
 pub mod metadata;
 pub mod options;
-pub mod path_pattern;
 pub mod plugin;
 pub mod problem;
 pub mod scope;

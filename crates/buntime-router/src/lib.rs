@@ -39,12 +39,14 @@
 mod conditions;
 mod host;
 mod literal;
+pub mod path_pattern;
 mod patterns;
 mod set;
 mod shadow;
 mod table;
 mod tree;
 
+pub use path_pattern::PathPattern;
 pub use patterns::{Hit, Matches, Patterns};
 pub use shadow::Shadowed;
 pub use table::{BadRoute, Found, Listed, RouteTable, Spec};

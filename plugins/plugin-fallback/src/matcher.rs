@@ -1,6 +1,7 @@
 //! Which failures of which requests a rule or document is for.
 
-use buntime_core::{Cx, Error, ErrorKind, Http, SettingsProblem, path_pattern::PathPattern};
+use buntime_core::{Cx, Error, ErrorKind, Http, SettingsProblem};
+use buntime_router::PathPattern;
 use http::{Method, StatusCode};
 
 use crate::{config::When, status::StatusPattern};

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use buntime_config::model::Upstream;
-use buntime_core::{
-    SettingsProblem,
-    path_pattern::{PublicPaths, linear_regex},
-};
+use buntime_core::SettingsProblem;
 use buntime_http::upstream::Protocol;
+use buntime_router::path_pattern::{PublicPaths, linear_regex};
 use buntime_upstream::ClusterOptions;
 use http::{HeaderName, HeaderValue, header, uri::Authority};
 use regex::Regex;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use buntime_core::path_pattern::PublicPaths;
+use buntime_router::path_pattern::PublicPaths;
 use buntime_upstream::ForwardOptions;
 use http::{Uri, header, uri::PathAndQuery};
 use regex::Regex;

@@ -5,10 +5,9 @@
 
 use std::fmt;
 
+use buntime_core::{SettingsProblem, options::PublicRoutes};
 use http::Method;
 use regex::Regex;
-
-use crate::{options::PublicRoutes, settings::SettingsProblem};
 
 /// A path glob or regular expression, ready to match.
 #[derive(Clone)]
