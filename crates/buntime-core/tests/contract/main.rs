@@ -3,6 +3,7 @@
 mod attempts;
 mod failure;
 mod lifecycle;
+mod limit;
 mod loading;
 mod order;
 mod parallel;

@@ -1,102 +1,18 @@
 //! Section 3: five levels, merged settings, chains that branch once it is known who calls, counters that belong to the
 //! level that configured them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
-use async_trait::async_trait;
 use axum::body::Body;
 use buntime_core::{
-    BoxError, Capability, Catalog, ConsumerScope, Cx, Entry, GroupScope, HookSet, Hooks, Host, Http, LoadError,
-    Metadata, Plugin, PluginContext, Pre, Program, RouteScope, Scopes, ServiceScope, Settings, SettingsSpec, Stages,
-    Startup, Step,
+    Capability, Catalog, ConsumerScope, Cx, Entry, GroupScope, Host, Http, LoadError, Metadata, Program, RouteScope,
+    Scopes, ServiceScope,
 };
 use buntime_testing::{Act, FakePlugin, Journal, eventually};
-use http::{Request, Response, StatusCode};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use http::Request;
 use serde_json::{Value, json};
 
-use crate::{entry, fine, meta, read};
-
-/// A limiter for tests: counts for each of its entries, where the entry was configured.
-#[derive(Clone)]
-struct Limit {
-    journal: Journal,
-    fails: bool,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct LimitSettings {
-    #[serde(default)]
-    limits: Vec<LimitEntry>,
-    /// Needed, by some level or other.
-    kind: String,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct LimitEntry {
-    name: String,
-    max: u64,
-}
-
-impl Settings for LimitSettings {}
-
-#[async_trait]
-impl Plugin for Limit {
-    fn metadata(&self) -> Metadata {
-        Metadata::new("limit", "1.0.0").with_capabilities([Capability::Middleware]).with_priority(15).refusing()
-    }
-
-    fn settings(&self) -> SettingsSpec {
-        SettingsSpec::of::<LimitSettings>()
-    }
-
-    async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
-        let settings: LimitSettings = startup.settings()?;
-        self.journal.note(format!("limit.startup({})", startup.scope()));
-        if self.fails && startup.scope().is_of_consumers() {
-            return Err("told to fail".into());
-        }
-        let counters = settings.limits.iter().map(|limit| {
-            let origin = startup.origin(&format!("/limits/{}", limit.name)).clone();
-            (limit.max, startup.keep_at(&origin, &limit.name, || AtomicU64::new(0)))
-        });
-        startup.hooks(HookSet::new("limit", Limiter { counters: counters.collect(), kind: settings.kind }));
-        startup.hooks(HookSet::new("last", Limiter { counters: Vec::new(), kind: String::new() }).at(30));
-        Ok(())
-    }
-
-    async fn shutdown(&self, context: &PluginContext) -> Result<(), BoxError> {
-        self.journal.note(format!("limit.shutdown({})", context.scope()));
-        Ok(())
-    }
-}
-
-struct Limiter {
-    counters: Vec<(u64, Arc<AtomicU64>)>,
-    kind: String,
-}
-
-impl Hooks<Http> for Limiter {
-    fn stages(&self) -> Stages {
-        Stages::PRE
-    }
-
-    fn pre<'a>(&'a self, _: &'a mut Cx<Http>) -> Step<'a, Pre<Http>> {
-        let over = |(max, counter): &(u64, Arc<AtomicU64>)| counter.fetch_add(1, Ordering::SeqCst) >= *max;
-        if self.counters.iter().any(over) {
-            let mut refused = Response::new(Body::from(self.kind.clone()));
-            *refused.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-            return Step::ready(Pre::respond(refused.into()));
-        }
-        Step::ready(Pre::Continue)
-    }
-}
+use crate::{entry, fine, limit::Limit, meta, read};
 
 /// Names the consumer that a header names.
 fn auth(journal: &Journal) -> FakePlugin {
