@@ -163,6 +163,12 @@ impl<K: Kind> Chain<K> {
         Ok(branch)
     }
 
+    /// The sets behind that one, for an exchange that goes on from there. It is known who calls by then.
+    pub(crate) fn behind(&self, index: usize) -> Self {
+        let links = self.links.get(index + 1..).unwrap_or_default().to_vec();
+        Self::frozen(links, self.around.clone(), &mut Vec::new()).keeping(self.keep.clone())
+    }
+
     /// The same chain for what may go on for long after the head was answered. Keeps only the instances that still
     /// have something to do, and that of the plugin that answers.
     pub(crate) fn late(&self, answers: Option<&str>) -> Self {

@@ -16,6 +16,7 @@ use http::HeaderValue;
 use serde_json::Value;
 
 use crate::{
+    chain::Chain,
     hooks::{Stage, Stages},
     kind::{Carrier, Kind},
     stats::Outcome,
@@ -93,6 +94,9 @@ type Slot = Option<Box<dyn Any + Send>>;
 
 type BeforeHandler<K> = Box<dyn FnOnce(&mut Cx<K>) + Send>;
 
+/// What runs an exchange of its own on the rest of a chain.
+pub(crate) type Afterwards<K> = Box<dyn FnOnce(Arc<Chain<K>>, Cx<K>) + Send>;
+
 /// The context of one exchange.
 pub struct Cx<K: Kind> {
     pub(crate) meta: Meta,
@@ -105,6 +109,7 @@ pub struct Cx<K: Kind> {
     pub(crate) stages: Stages,
     pub(crate) hook_log: Option<Vec<HookRecord>>,
     pub(crate) before_handler: Vec<BeforeHandler<K>>,
+    pub(crate) afterwards: Option<Box<(K::Request, Afterwards<K>)>>,
     undo: Undo<K>,
 }
 
@@ -177,6 +182,7 @@ impl<K: Kind> Cx<K> {
             stages: Stages::NONE,
             hook_log: None,
             before_handler: Vec::new(),
+            afterwards: None,
             undo: Undo::disarmed(),
         }
     }
@@ -383,6 +389,18 @@ impl<K: Kind> Cx<K> {
         undo.armed && !undo.irreversible
     }
 
+    /// The context of another exchange that goes on where this one ended: the same caller, values and handler, a time
+    /// of its own.
+    pub(crate) fn again(&self, request: K::Request) -> Self {
+        let mut meta = self.meta.clone();
+        meta.started = Instant::now();
+        meta.deadline = self.meta.deadline.map(|at| meta.started + at.saturating_duration_since(self.meta.started));
+        meta.request_bytes = None;
+        let mut again = Self::new(meta, request, self.handler.clone());
+        again.values = self.values.clone();
+        again
+    }
+
     /// A context for one hook of a parallel batch.
     pub(crate) fn fork(&mut self, index: usize, request_body: bool, response_body: bool) -> Self {
         let slot = self.slots.get_mut(index).and_then(Option::take);
@@ -402,6 +420,7 @@ impl<K: Kind> Cx<K> {
             stages: self.stages,
             hook_log: None,
             before_handler: Vec::new(),
+            afterwards: None,
             undo: Undo::disarmed(),
         }
     }

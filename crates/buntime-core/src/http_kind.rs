@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 use http_body::Body as _;
 
 use crate::{
+    chain::Chain,
     cx::Cx,
     error::{Error, ErrorKind},
     exec::tail::Tail,
@@ -209,6 +210,24 @@ impl Cx<Http> {
     /// Takes the request's body. A hook that does this cannot be undone.
     pub fn take_body(&mut self) -> Body {
         std::mem::take(&mut self.whole_request_mut().body)
+    }
+
+    /// Sends another request through the sets behind this one and to the handler, once this hook has ended its exchange,
+    /// in a task of its own that shutdown waits for: how something that was served is fetched anew. What comes of it is
+    /// given to `then`; an error as the answer that is made of it. Nothing happens when the hook lets the exchange go on,
+    /// or runs in a parallel batch.
+    pub fn afterwards<F>(&mut self, request: HttpRequest, then: impl FnOnce(Response<Body>) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let run = move |chain: Arc<Chain<Http>>, cx: Self| {
+            let (rest, request_id) = (chain.clone(), cx.meta.request_id.clone());
+            chain.spawn(async move {
+                let answer = rest.run_in(cx).await;
+                then(rest.answered(answer, request_id)).await;
+            });
+        };
+        self.afterwards = Some(Box::new((request, Box::new(run))));
     }
 
     /// Gives the request another body.

@@ -38,7 +38,7 @@ impl Chain<Http> {
         self.run(meta, request.into(), handler).map(move |answer| chain.answered(answer, request_id))
     }
 
-    fn answered(&self, mut answer: Answer<Http>, request_id: HeaderValue) -> Response<Body> {
+    pub(crate) fn answered(&self, mut answer: Answer<Http>, request_id: HeaderValue) -> Response<Body> {
         let mut response = answer.result.unwrap_or_else(|error| {
             log_error(&error, &request_id);
             problem::response(&error, Some(&request_id)).into()

@@ -54,10 +54,14 @@ impl<K: Kind> Chain<K> {
         request: K::Request,
         handler: Arc<dyn Handler<K>>,
     ) -> impl Future<Output = Answer<K>> + use<K> {
+        self.run_in(Cx::new(meta, request, handler))
+    }
+
+    /// The same in a context that is made already.
+    pub(crate) fn run_in(self: &Arc<Self>, mut cx: Cx<K>) -> impl Future<Output = Answer<K>> + use<K> {
         // Not in the future, which would hold all of this twice and is moved for each exchange.
         let measured = !self.around.unmeasured && !self.links().is_empty();
-        let pulse = Pulse::new(if measured { Instant::now() } else { meta.started }, measured);
-        let mut cx = Cx::new(meta, request, handler);
+        let pulse = Pulse::new(if measured { Instant::now() } else { cx.meta.started }, measured);
         cx.stages = self.stages();
         let mut guard = Guard(Some(Box::new(State {
             chain: self.clone(),
@@ -151,6 +155,10 @@ impl<K: Kind> State<K> {
                 Entry::Instead(outcome) => outcome,
             };
             if let Some(turn) = self.turn(outcome) {
+                if let Some(again) = self.cx.afterwards.take() {
+                    let (request, run) = *again;
+                    run(Arc::new(chain.behind(index)), self.cx.again(request));
+                }
                 return turn;
             }
             index += 1;

@@ -418,3 +418,39 @@ async fn a_route_is_known_to_every_hook() {
     host.live().chain().respond(meta, get("/"), fine()).await;
     assert!(journal.line().contains("proxy:x"));
 }
+
+/// The sets behind it see the second request as they would have seen the first; those before it, and it itself, do not.
+#[tokio::test]
+async fn what_was_answered_is_fetched_anew_through_the_rest_of_the_chain() {
+    let journal = Journal::default();
+    let (sent, got) = tokio::sync::oneshot::channel();
+    let sent = std::sync::Mutex::new(Some(sent));
+    let fetch = Act::Pre(Arc::new(move |cx| {
+        let sent = sent.lock().unwrap().take();
+        cx.afterwards(get("/again").into(), |answer| async move {
+            let answer = crate::read(answer).await;
+            if let Some(sent) = sent {
+                sent.send(answer).unwrap();
+            }
+        });
+        Pre::respond(reply("old"))
+    }));
+    let host = host([
+        FakePlugin::new("a", &journal).at(1),
+        FakePlugin::new("b", &journal).at(2).on(Stage::Pre, fetch),
+        FakePlugin::new("c", &journal).at(3),
+    ]);
+    let host = host.start().await.unwrap();
+    journal.take();
+    let handler = Arc::new(handler_fn::<Http, _>(|cx| {
+        assert_eq!(cx.request().uri.path(), "/again");
+        Step::ready(reply("new"))
+    }));
+    assert_eq!(drive(&host, handler).await, (200, "old".to_owned()));
+    assert_eq!(got.await.unwrap(), (200, "new".to_owned()));
+    let (all, rest) = (journal.line(), "c.pre c.post c.complete(whole)");
+    let of_c: Vec<&str> = all.split(' ').filter(|hook| hook.starts_with("c.")).collect();
+    assert_eq!(of_c.join(" "), rest);
+    let others: Vec<&str> = all.split(' ').filter(|hook| !hook.starts_with("c.")).collect();
+    assert_eq!(others.join(" "), "a.pre b.pre b.post a.post b.complete(whole) a.complete(whole)");
+}
