@@ -21,6 +21,8 @@ pub fn builtin() -> Catalog {
     add(&mut catalog, plugin_fallback::FallbackPlugin);
     #[cfg(feature = "gateway")]
     add(&mut catalog, plugin_gateway::GatewayPlugin);
+    #[cfg(feature = "ip-restriction")]
+    add(&mut catalog, plugin_ip_restriction::IpRestrictionPlugin);
     #[cfg(feature = "proxy")]
     add(&mut catalog, plugin_proxy::ProxyPlugin);
     catalog
@@ -32,6 +34,7 @@ pub fn builtin() -> Catalog {
     feature = "logs",
     feature = "fallback",
     feature = "gateway",
+    feature = "ip-restriction",
     feature = "proxy",
     feature = "consumer-keys"
 ))]

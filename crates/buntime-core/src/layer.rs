@@ -2,11 +2,12 @@
 
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use axum::body::Body;
+use axum::{body::Body, extract::ConnectInfo};
 use http::{HeaderValue, Request, Response};
 use tower::ServiceExt;
 use tower_layer::Layer;
@@ -20,7 +21,8 @@ use crate::{
     step::{BoxFuture, Handler, Step},
 };
 
-/// Wraps services with the host's chain of plugins, as it is when a request comes in.
+/// Wraps services with the host's chain of plugins, as it is when a request comes in. The client's address is the socket's
+/// where axum's `into_make_service_with_connect_info::<SocketAddr>` says it, and unspecified otherwise.
 #[derive(Clone, Debug)]
 pub struct ChainLayer {
     host: Host,
@@ -64,7 +66,12 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let chain = self.host.live().chain().clone();
         let handler = Arc::new(ServiceHandler(self.inner.clone()));
-        let meta = Meta::new(request_id(&request));
+        let mut meta = Meta::new(request_id(&request));
+        // What `into_make_service_with_connect_info` leaves.
+        if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+            meta.peer = *peer;
+            meta.client_ip = peer.ip();
+        }
         Box::pin(async move { Ok(chain.respond(meta, request, handler).await) })
     }
 }
