@@ -1,14 +1,14 @@
-//! The bus: what produces entries only offers them to a bounded queue; one thread, the collector, redacts them, keeps
-//! them in the ring and hands them to the sinks.
+//! The bus: what produces entries only leaves them with the intake; one thread, the collector, keeps them in the ring
+//! and hands them to the sinks.
 //!
-//! Offering never blocks and formats nothing. When the queue is full the entry is lost and counted.
+//! Offering never waits for a reader and formats nothing. When too much waits the entry is lost and counted.
 
 use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-        mpsc::{SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        mpsc::sync_channel,
     },
     time::{Duration, Instant},
 };
@@ -19,16 +19,17 @@ use tokio::sync::{oneshot, watch};
 use crate::{
     capture::LogsLayer,
     collector,
-    entry::Entry,
+    entry::{Entry, Level},
+    intake::{Flush, Intake},
+    line::Line,
     query::Filter,
-    record::{Exchange, Record},
+    record::Record,
     redact::Redactor,
-    ring::{After, Ring, Stats},
+    ring::{Ring, Stats},
     stdout::{Format, Writer},
+    view::View,
 };
 
-/// Entries that may wait for the collector.
-const QUEUE: usize = 4096;
 /// What the ring holds before a plugin instance says otherwise.
 const EARLY_ENTRIES: usize = 1000;
 const EARLY_BYTES: usize = 2 << 20;
@@ -39,13 +40,14 @@ const EARLY_MESSAGE: usize = 8 << 10;
 pub struct LogBus(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
-    queue: SyncSender<Message>,
-    pub(crate) ring: Mutex<Ring>,
+    pub(crate) intake: Intake,
+    ring: Mutex<Ring>,
     newest: watch::Sender<u64>,
     redactor: ArcSwap<Redactor>,
     /// Longest message, in bytes.
     longest: AtomicUsize,
-    dropped: AtomicU64,
+    /// Is there a writer?
+    writes: AtomicBool,
     sinks: Mutex<Sinks>,
 }
 
@@ -55,26 +57,21 @@ struct Sinks {
     taps: Vec<Tap>,
 }
 
-/// Sees every entry on the collector's thread; must not block.
-pub(crate) type Tap = Arc<dyn Fn(&Arc<Entry>) + Send + Sync>;
+/// Sees every entry that important or more, on the collector's thread.
+#[derive(Clone)]
+pub(crate) struct Tap {
+    pub(crate) level: Level,
+    /// Must not block.
+    pub(crate) see: See,
+}
+
+pub(crate) type See = Arc<dyn Fn(&Arc<Entry>) + Send + Sync>;
 
 /// Removes a tap when it is dropped.
 #[cfg(feature = "otlp")]
 pub(crate) struct Tapped {
     bus: LogBus,
-    tap: Tap,
-}
-
-/// What the collector is told.
-#[expect(clippy::large_enum_variant, reason = "exchanges are most of them: without a box none is allocated")]
-pub(crate) enum Message {
-    Event(Box<Record>),
-    Exchange(Exchange),
-    /// Everything before it has been seen to; `written` when also written to stdout.
-    Flush {
-        written: bool,
-        done: Done,
-    },
+    see: See,
 }
 
 pub(crate) type Done = Box<dyn FnOnce() + Send + Sync>;
@@ -82,20 +79,21 @@ pub(crate) type Done = Box<dyn FnOnce() + Send + Sync>;
 impl LogBus {
     /// A bus of its own, with its own collector, which ends when the last clone is dropped.
     pub fn new() -> Self {
-        let (queue, messages) = sync_channel(QUEUE);
         let shared = Arc::new(Shared {
-            queue,
+            intake: Intake::new(),
             ring: Mutex::new(Ring::new(EARLY_ENTRIES, EARLY_BYTES)),
             newest: watch::Sender::new(0),
             redactor: ArcSwap::default(),
             longest: AtomicUsize::new(EARLY_MESSAGE),
-            dropped: AtomicU64::new(0),
+            writes: AtomicBool::new(false),
             sinks: Mutex::default(),
         });
         let weak = Arc::downgrade(&shared);
         let collector = std::thread::Builder::new().name("logs".to_owned());
         // Without a thread every entry is counted as dropped, which is all that can be done.
-        drop(collector.spawn(move || collector::run(&messages, &weak)));
+        if let Ok(thread) = collector.spawn(move || collector::run(&weak)) {
+            shared.intake.collected_by(thread.thread().clone());
+        }
         Self(shared)
     }
 
@@ -120,37 +118,50 @@ impl LogBus {
     pub fn write_to(&self, format: Format, to: impl std::io::Write + Send + 'static, terminal: bool) {
         if let Some(writer) = Writer::start(format, to, terminal) {
             self.sinks().writers.push(writer);
+            self.0.writes.store(true, Relaxed);
         }
     }
 
     /// Adds an entry. False when it was lost because more came than could be kept up with.
     pub fn add(&self, record: Record) -> bool {
-        self.offer(Message::Event(Box::new(record)))
+        self.0.intake.event(record)
     }
 
-    pub(crate) fn exchange(&self, exchange: Exchange) {
-        self.offer(Message::Exchange(exchange));
+    /// Adds an access line, at a [`LogBus::moment`]. Allocates nothing, but for room that is kept.
+    pub(crate) fn line(&self, line: &Line<'_>) {
+        // What is lost is counted.
+        self.0.intake.line(line);
     }
 
-    fn offer(&self, message: Message) -> bool {
-        let taken = self.0.queue.try_send(message).is_ok();
-        if !taken {
-            self.0.dropped.fetch_add(1, Relaxed);
-        }
-        taken
+    /// That time, as access lines have it when they are added.
+    pub(crate) fn moment(&self, at: Instant) -> u64 {
+        self.0.intake.moment(at)
+    }
+
+    /// Is anything written to stdout?
+    pub(crate) fn writes(&self) -> bool {
+        self.0.writes.load(Relaxed)
     }
 
     /// The entries a filter lets through, newest first, at most its limit. Looks at the whole ring: not for the way of
     /// a request.
     pub fn query(&self, filter: &Filter) -> Vec<Arc<Entry>> {
-        let all = self.ring().all();
-        all.into_iter().rev().filter(|entry| filter.matches(entry)).take(filter.most()).collect()
+        let view = self.after(0, usize::MAX);
+        let matching = (0..view.len()).rev().filter(|index| view.matches(*index, filter)).take(filter.most());
+        matching.filter_map(|index| view.entry(index)).collect()
+    }
+
+    /// The id of the oldest entry that a query with that filter finds.
+    pub(crate) fn oldest(&self, filter: &Filter) -> Option<u64> {
+        let view = self.after(0, usize::MAX);
+        let matching = (0..view.len()).rev().filter(|index| view.matches(*index, filter)).take(filter.most());
+        matching.last().map(|index| view.id(index))
     }
 
     /// Figures about what is held and what was lost.
     pub fn stats(&self) -> Stats {
         let stdout_dropped = self.sinks().writers.iter().map(Writer::dropped).sum();
-        self.ring().stats(self.0.dropped.load(Relaxed), stdout_dropped)
+        self.ring().stats(self.0.intake.dropped(), stdout_dropped)
     }
 
     /// Forgets every entry. Ids go on.
@@ -161,14 +172,7 @@ impl LogBus {
     /// Waits until everything offered before has reached the ring.
     pub async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
-        let mut message = Message::Flush { written: false, done: Box::new(move || _ = done.send(())) };
-        while let Err(error) = self.0.queue.try_send(message) {
-            match error {
-                TrySendError::Full(back) => message = back,
-                TrySendError::Disconnected(_) => return,
-            }
-            tokio::time::sleep(collector::PAUSE).await;
-        }
+        self.0.intake.flush(Flush { written: false, done: Box::new(move || _ = done.send(())) });
         // An error means that the collector is gone, and nothing more will come.
         let _ = flushed.await;
     }
@@ -177,18 +181,9 @@ impl LogBus {
     /// does not keep up. For the end of a program: it blocks the thread.
     pub fn flush_blocking(&self, limit: Duration) {
         let (done, flushed) = sync_channel::<()>(1);
-        let done = Box::new(move || _ = done.try_send(()));
-        let end = Instant::now() + limit;
-        let mut message = Message::Flush { written: true, done };
-        while let Err(error) = self.0.queue.try_send(message) {
-            match error {
-                TrySendError::Full(back) if Instant::now() < end => message = back,
-                TrySendError::Full(_) | TrySendError::Disconnected(_) => return,
-            }
-            collector::pause();
-        }
+        self.0.intake.flush(Flush { written: true, done: Box::new(move || _ = done.try_send(())) });
         // An error means that time is up, or nobody is left to wait for.
-        let _ = flushed.recv_timeout(end.saturating_duration_since(Instant::now()));
+        let _ = flushed.recv_timeout(limit);
     }
 
     /// The longest message, in bytes.
@@ -202,9 +197,10 @@ impl LogBus {
         self.ring().limit(max_entries, max_bytes);
     }
 
-    /// Entries after an id, and whether some were lost.
-    pub(crate) fn after(&self, id: u64, most: usize) -> After {
-        self.ring().after(id, most)
+    /// At most `most` entries after an id.
+    pub(crate) fn after(&self, id: u64, most: usize) -> View {
+        let redactor = self.0.redactor();
+        self.ring().view(id, most, redactor)
     }
 
     /// The id of the newest entry.
@@ -218,13 +214,13 @@ impl LogBus {
     }
 
     #[cfg(feature = "otlp")]
-    pub(crate) fn tap(&self, tap: Tap) -> Tapped {
-        self.sinks().taps.push(tap.clone());
-        Tapped { bus: self.clone(), tap }
+    pub(crate) fn tap(&self, level: Level, see: See) -> Tapped {
+        self.sinks().taps.push(Tap { level, see: see.clone() });
+        Tapped { bus: self.clone(), see }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.ring()
     }
 
     fn sinks(&self) -> MutexGuard<'_, Sinks> {
@@ -245,6 +241,10 @@ impl fmt::Debug for LogBus {
 }
 
 impl Shared {
+    pub(crate) fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn redactor(&self) -> Arc<Redactor> {
         self.redactor.load_full()
     }
@@ -261,9 +261,16 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // So that it ends.
+        self.intake.wake();
+    }
+}
+
 #[cfg(feature = "otlp")]
 impl Drop for Tapped {
     fn drop(&mut self) {
-        self.bus.sinks().taps.retain(|tap| !Arc::ptr_eq(tap, &self.tap));
+        self.bus.sinks().taps.retain(|tap| !Arc::ptr_eq(&tap.see, &self.see));
     }
 }

@@ -1,95 +1,221 @@
-//! The collector: the one thread that makes entries of what was offered and hands them to the ring and the sinks.
+//! The collector: the one thread that takes what was offered, gives it ids in the order it happened, and hands it to
+//! the ring and the sinks.
 //!
-//! It works in batches with a short pause between them, so that producers seldom have to wake it.
+//! It works in batches with a short pause between them, and sleeps while nothing comes. Events become entries here. An
+//! access line is only copied into the ring; it becomes an entry when stdout or an exporter wants it.
 
 use std::{
-    sync::{Arc, PoisonError, Weak, mpsc::Receiver},
-    time::Duration,
+    mem::take,
+    sync::{Arc, Weak},
+    thread::{park, park_timeout},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
-    bus::{Done, Message, Shared},
-    entry::Entry,
+    bus::{Done, Shared, Tap},
+    entry::{Entry, Level},
+    intake::{Flush, Pending},
+    line::{Line, Peek, nanos, peek},
+    record::Record,
     redact::Redactor,
     stdout::Writer,
 };
 
 /// Between two batches.
-pub(crate) const PAUSE: Duration = Duration::from_millis(2);
-/// Messages of one batch.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Entries that sinks are handed at a time.
 const BATCH: usize = 512;
 
-pub(crate) fn run(messages: &Receiver<Message>, shared: &Weak<Shared>) {
-    while let Ok(first) = messages.recv() {
+pub(crate) fn run(shared: &Weak<Shared>) {
+    let mut taken = Vec::new();
+    loop {
         let Some(shared) = shared.upgrade() else { return };
-        let batch: Vec<Message> = std::iter::once(first).chain(messages.try_iter().take(BATCH - 1)).collect();
-        let full = batch.len() == BATCH;
         // A panic here would end all logging; the batch is lost instead. No words: this is where words go.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| collect(&shared, batch)));
+        let collected = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| collect(&shared, &mut taken)));
+        let rests = !collected.unwrap_or(true) && shared.intake.rest();
+        // Before it sleeps: when this is the last share, dropping it wakes this thread, to end it.
         drop(shared);
-        if !full {
-            pause();
+        if rests {
+            park();
+        } else {
+            park_timeout(PAUSE);
         }
     }
 }
 
-/// On threads that serve no requests.
-#[expect(clippy::disallowed_methods, reason = "it is never called on a worker of the runtime")]
-pub(crate) fn pause() {
-    std::thread::sleep(PAUSE);
+/// One round. False when there was nothing.
+fn collect(shared: &Shared, taken: &mut Vec<Pending>) -> bool {
+    shared.intake.rested();
+    taken.resize_with(shared.intake.places(), Pending::default);
+    // What a panic has left behind, too.
+    taken.iter_mut().for_each(Pending::empty);
+    let flushes = shared.intake.take(taken);
+    let redactor = shared.redactor();
+    let next_id = shared.ring().next_id();
+    let batch = in_order(taken, shared.intake.moment(Instant::now()), next_id, &redactor);
+    let any = !batch.is_empty() || !flushes.is_empty();
+    if !batch.is_empty() {
+        keep(shared, &batch, &redactor);
+    }
+    let (writers, taps) = shared.outputs();
+    if !(writers.is_empty() && taps.is_empty()) {
+        hand_out(&batch, next_id, &redactor, &writers, &taps);
+    }
+    flushes.into_iter().for_each(|flush| finish(flush, &writers));
+    any
 }
 
-fn collect(shared: &Shared, batch: Vec<Message>) {
-    let redactor = shared.redactor();
-    let mut id = shared.ring.lock().unwrap_or_else(PoisonError::into_inner).next_id();
-    let mut entries = Vec::with_capacity(batch.len());
-    let mut flushes = Vec::new();
-    for message in batch {
-        match message {
-            Message::Flush { written, done } => flushes.push((written, done)),
-            Message::Event(_) | Message::Exchange(_) => {
-                entries.extend(entry(message, id, &redactor));
-                id += 1;
+/// What becomes an entry of the ring.
+enum Item<'a> {
+    Event(Arc<Entry>),
+    Line { compact: &'a [u8], peek: Peek },
+}
+
+/// What one place has, oldest first.
+struct Source<'a> {
+    lines: &'a [u8],
+    /// How far `lines` is read.
+    at: usize,
+    /// How much a worker's moments are behind nanoseconds since 1970.
+    behind: u64,
+    events: std::iter::Peekable<std::vec::Drain<'a, (usize, Record)>>,
+    next: Next,
+}
+
+/// What comes next from a source, and when it happened, in nanoseconds since 1970.
+#[derive(Clone, Copy)]
+enum Next {
+    Event(u64),
+    Line(Peek),
+    Nothing,
+}
+
+impl<'a> Source<'a> {
+    fn new(pending: &'a mut Pending, behind: u64) -> Self {
+        let Pending { lines, events, .. } = pending;
+        let mut source = Self { lines, at: 0, behind, events: events.drain(..).peekable(), next: Next::Nothing };
+        source.look();
+        source
+    }
+
+    fn look(&mut self) {
+        self.next = match self.events.peek() {
+            Some((before, record)) if *before <= self.at => Next::Event(since_1970(record.time)),
+            _ => match self.lines.get(self.at..).and_then(peek) {
+                Some(peek) => Next::Line(Peek { time: peek.time.saturating_add(self.behind), ..peek }),
+                None => Next::Nothing,
+            },
+        };
+    }
+
+    /// When the next happened.
+    fn time(&self) -> u64 {
+        match self.next {
+            Next::Event(time) | Next::Line(Peek { time, .. }) => time,
+            Next::Nothing => u64::MAX,
+        }
+    }
+
+    fn take(&mut self, id: u64, redactor: &Redactor) -> Option<Item<'a>> {
+        let item = match self.next {
+            Next::Event(_) => {
+                let (_, record) = self.events.next()?;
+                Item::Event(Arc::new(record.into_entry(id, redactor)))
+            }
+            Next::Line(peek) => {
+                let compact = self.lines.get(self.at..self.at + peek.len)?;
+                self.at += peek.len;
+                Item::Line { compact, peek }
+            }
+            Next::Nothing => return None,
+        };
+        self.look();
+        Some(item)
+    }
+}
+
+/// Everything, as it happened; that of one place in the order in which it came. `now` is a moment of the workers.
+fn in_order<'a>(taken: &'a mut [Pending], now: u64, next_id: u64, redactor: &Redactor) -> Vec<Item<'a>> {
+    let behind = since_1970(SystemTime::now()).saturating_sub(now);
+    let most = taken.iter().map(Pending::most).sum();
+    let mut sources: Vec<Source<'a>> = taken
+        .iter_mut()
+        .map(|pending| Source::new(pending, behind))
+        .filter(|source| !matches!(source.next, Next::Nothing))
+        .collect();
+    let mut items = Vec::with_capacity(most);
+    while let Some(index) = (0..sources.len()).min_by_key(|index| sources[*index].time()) {
+        let source = &mut sources[index];
+        items.extend(source.take(next_id + items.len() as u64, redactor));
+        if matches!(source.next, Next::Nothing) {
+            sources.swap_remove(index);
+        }
+    }
+    items
+}
+
+fn keep(shared: &Shared, batch: &[Item<'_>], redactor: &Arc<Redactor>) {
+    let mut ring = shared.ring();
+    for item in batch {
+        match item {
+            Item::Event(entry) => ring.push(entry.clone()),
+            Item::Line { compact, peek } => ring.push_line(compact, peek.time, peek.level, redactor),
+        }
+    }
+    let newest = ring.next_id() - 1;
+    drop(ring);
+    shared.tell(newest);
+}
+
+/// Hands everything to whom it concerns, a part at a time, so that not all of it is text at once.
+fn hand_out(batch: &[Item<'_>], next_id: u64, redactor: &Redactor, writers: &[Writer], taps: &[Tap]) {
+    for (part, first) in batch.chunks(BATCH).zip((next_id..).step_by(BATCH)) {
+        let entries = part.iter().zip(first..).filter_map(|(item, id)| {
+            let stdout = !writers.is_empty() && item.for_stdout();
+            let wanted = stdout || taps.iter().any(|tap| item.level() >= tap.level);
+            wanted.then(|| item.entry(id, redactor)).flatten().map(|entry| (entry, stdout))
+        });
+        let entries: Vec<(Arc<Entry>, bool)> = entries.collect();
+        for writer in writers {
+            writer.write(entries.iter().filter(|(_, stdout)| *stdout).map(|(entry, _)| &**entry));
+        }
+        for (entry, _) in &entries {
+            taps.iter().filter(|tap| entry.level >= tap.level).for_each(|tap| (tap.see)(entry));
+        }
+    }
+}
+
+impl Item<'_> {
+    fn level(&self) -> Level {
+        match self {
+            Self::Event(entry) => entry.level,
+            Self::Line { peek, .. } => peek.level,
+        }
+    }
+
+    fn for_stdout(&self) -> bool {
+        match self {
+            Self::Event(_) => true,
+            Self::Line { peek, .. } => peek.stdout,
+        }
+    }
+
+    fn entry(&self, id: u64, redactor: &Redactor) -> Option<Arc<Entry>> {
+        match self {
+            Self::Event(entry) => Some(entry.clone()),
+            Self::Line { compact, peek } => {
+                let line = Line { time: peek.time, ..Line::decode(compact)? };
+                Some(Arc::new(line.into_entry(id, redactor)))
             }
         }
     }
-    hand_out(shared, &entries, flushes);
 }
 
-/// An entry, and whether it goes to stdout.
-fn entry(message: Message, id: u64, redactor: &Redactor) -> Option<(Arc<Entry>, bool)> {
-    match message {
-        Message::Event(record) => Some((Arc::new(record.into_entry(id, redactor)), true)),
-        Message::Exchange(exchange) => {
-            let stdout = exchange.stdout;
-            Some((Arc::new(exchange.into_entry(id, redactor)), stdout))
-        }
-        Message::Flush { .. } => None,
-    }
-}
-
-fn hand_out(shared: &Shared, entries: &[(Arc<Entry>, bool)], flushes: Vec<(bool, Done)>) {
-    let (writers, taps) = shared.outputs();
-    if let Some((newest, _)) = entries.last() {
-        let mut ring = shared.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        for (entry, _) in entries {
-            ring.push(entry.clone());
-        }
-        drop(ring);
-        shared.tell(newest.id);
-        for writer in &writers {
-            writer.write(entries.iter().filter(|(_, stdout)| *stdout).map(|(entry, _)| &**entry));
-        }
-        for (entry, _) in entries {
-            taps.iter().for_each(|tap| tap(entry));
-        }
-    }
-    for (written, done) in flushes {
-        match writers.as_slice() {
-            [] => done(),
-            _ if !written => done(),
-            writers => after_all(writers, done),
-        }
+fn finish(flush: Flush, writers: &[Writer]) {
+    if flush.written && !writers.is_empty() {
+        after_all(writers, flush.done);
+    } else {
+        (flush.done)();
     }
 }
 
@@ -107,8 +233,12 @@ struct AtLast(Option<Done>);
 
 impl Drop for AtLast {
     fn drop(&mut self) {
-        if let Some(done) = self.0.take() {
+        if let Some(done) = take(&mut self.0) {
             done();
         }
     }
+}
+
+fn since_1970(time: SystemTime) -> u64 {
+    nanos(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }

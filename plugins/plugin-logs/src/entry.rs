@@ -15,6 +15,8 @@ use serde::{
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
+use crate::redact::Redactor;
+
 const RFC3339: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
@@ -128,7 +130,7 @@ pub struct Access {
     /// How it ended.
     pub ended: Ended,
     /// The code of the error that was answered, or that broke the answer.
-    pub error: Option<&'static str>,
+    pub error: Option<Box<str>>,
     /// Its place in a trace: our own span where traces are sent, else the caller's.
     pub trace: Option<TraceContext>,
 }
@@ -186,23 +188,46 @@ impl Entry {
 
     /// When it happened, as RFC 3339 in UTC with milliseconds.
     pub fn timestamp(&self) -> String {
-        OffsetDateTime::from(self.time).format(RFC3339).unwrap_or_default()
+        timestamp(self.time)
     }
 
-    /// About how much memory it takes, in bytes.
-    pub(crate) fn size(&self) -> usize {
-        let own = size_of::<Self>() + self.request_id.as_deref().map_or(0, str::len);
-        own + match &self.what {
-            What::Event { source, message, meta } => {
-                source.len() + message.len() + meta.iter().map(|(k, v)| k.len() + value_size(v)).sum::<usize>()
+    /// Takes secrets out of an access line once more, by other settings.
+    pub(crate) fn redact(&mut self, redactor: &Redactor) {
+        fn again(text: &mut Box<str>, redact: impl FnOnce(&str) -> Cow<'_, str>) {
+            if let Cow::Owned(redacted) = redact(text) {
+                *text = redacted.into();
             }
-            What::Access(access) => {
-                let texts: usize =
-                    [&access.query, &access.user_agent].into_iter().flatten().map(|text| text.len()).sum();
-                size_of::<Access>() + access.path.len() + texts
+        }
+        if let What::Access(access) = &mut self.what {
+            again(&mut access.path, |text| redactor.text(text));
+            if let Some(query) = &mut access.query {
+                again(query, |text| redactor.query(text));
+            }
+            if let Some(agent) = &mut access.user_agent {
+                again(agent, |text| redactor.text(text));
             }
         }
     }
+
+    /// About how much memory an event takes, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        let own = size_of::<Self>() + self.request_id.as_deref().map_or(0, str::len);
+        match &self.what {
+            What::Event { source, message, meta } => own + source.len() + message.len() + meta_size(meta),
+            // The ring keeps these in their compact form.
+            What::Access(_) => own + size_of::<Access>(),
+        }
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub(crate) fn timestamp(time: SystemTime) -> String {
+    OffsetDateTime::from(time).format(RFC3339).unwrap_or_default()
+}
+
+/// About how much memory fields take, in bytes.
+pub(crate) fn meta_size(meta: &Map<String, Value>) -> usize {
+    meta.iter().map(|(name, value)| name.len() + value_size(value)).sum()
 }
 
 fn value_size(value: &Value) -> usize {
@@ -266,7 +291,7 @@ impl Serialize for Access {
             out.serialize_entry("userAgent", agent)?;
         }
         out.serialize_entry("ended", &self.ended)?;
-        if let Some(error) = self.error {
+        if let Some(error) = &self.error {
             out.serialize_entry("error", error)?;
         }
         if let Some(trace) = &self.trace {

@@ -1,8 +1,8 @@
 //! Logs of the runtime, of plugins and of every exchange.
 //!
-//! Everything goes through one [`LogBus`]: a `tracing` layer and a hook set offer to it, one thread takes secrets out
-//! and hands entries to the bounded ring, to stdout and, when configured, to an OTLP collector. What offers never
-//! waits; what cannot be kept up with is lost and counted.
+//! Everything goes through one [`LogBus`]: a `tracing` layer and a hook set offer to it, one thread hands what they
+//! offer to the bounded ring, to stdout and, when configured, to an OTLP collector. Secrets are taken out before any of
+//! them sees text. What offers never waits; what cannot be kept up with is lost and counted.
 //!
 //! A program installs the layer once, and mounts the plugin:
 //!
@@ -22,10 +22,14 @@
 mod access;
 mod api;
 pub mod bus;
+#[cfg(test)]
+mod bus_tests;
 pub mod capture;
 mod collector;
 pub mod config;
 pub mod entry;
+mod intake;
+mod line;
 mod openapi;
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -34,8 +38,10 @@ pub mod query;
 pub mod record;
 pub mod redact;
 pub mod ring;
+mod segments;
 mod sse;
 pub mod stdout;
+mod view;
 
 use std::time::Duration;
 

@@ -11,12 +11,11 @@ use tokio::sync::Semaphore;
 #[cfg(feature = "otlp")]
 use crate::otlp::Otlp;
 use crate::{
-    access::AccessHooks,
+    access::{AccessHooks, Wanted},
     api::{self, Api},
     bus::LogBus,
     config::LogsSettings,
     openapi,
-    record::Wanted,
     redact::Redactor,
 };
 

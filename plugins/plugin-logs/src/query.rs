@@ -88,14 +88,35 @@ impl Filter {
 
     /// Does it let that entry through? The limit is not its business.
     pub fn matches(&self, entry: &Entry) -> bool {
-        self.level.is_none_or(|level| entry.level >= level)
-            && self.since.is_none_or(|since| entry.time >= since)
-            && self.until.is_none_or(|until| entry.time <= until)
-            && self.status.as_ref().is_none_or(|range| entry.status().is_some_and(|status| range.contains(&status)))
-            && self.request_id.as_deref().is_none_or(|id| entry.request_id.as_deref() == Some(id))
-            && self.plugin.as_ref().is_none_or(|plugin| entry.plugin.as_deref() == Some(plugin.as_str()))
-            && self.search.as_deref().is_none_or(|text| found(entry, text))
+        let facts = Facts {
+            level: entry.level,
+            time: entry.time,
+            status: entry.status(),
+            request_id: entry.request_id.as_deref(),
+            plugin: entry.plugin.as_deref(),
+        };
+        self.admits(&facts) && self.search.as_deref().is_none_or(|text| found(entry, text))
     }
+
+    /// Does it let such an entry through, its text aside?
+    pub(crate) fn admits(&self, facts: &Facts<'_>) -> bool {
+        self.level.is_none_or(|level| facts.level >= level)
+            && self.since.is_none_or(|since| facts.time >= since)
+            && self.until.is_none_or(|until| facts.time <= until)
+            && self.status.as_ref().is_none_or(|range| facts.status.is_some_and(|status| range.contains(&status)))
+            && self.request_id.as_deref().is_none_or(|id| facts.request_id == Some(id))
+            && self.plugin.as_ref().is_none_or(|plugin| facts.plugin == Some(plugin.as_str()))
+    }
+}
+
+/// What is known of an entry without its text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) level: Level,
+    pub(crate) time: SystemTime,
+    pub(crate) status: Option<u16>,
+    pub(crate) request_id: Option<&'a str>,
+    pub(crate) plugin: Option<&'a str>,
 }
 
 fn found(entry: &Entry, text: &str) -> bool {
@@ -108,7 +129,7 @@ fn found(entry: &Entry, text: &str) -> bool {
                 has(name) || value.as_str().map_or_else(|| has(&value.to_string()), has)
             }),
             What::Access(access) => {
-                let texts = [access.user_agent.as_deref(), access.route.as_deref(), access.error];
+                let texts = [access.user_agent.as_deref(), access.route.as_deref(), access.error.as_deref()];
                 texts.into_iter().flatten().any(has)
                     || has(&access.client_ip.to_string())
                     || access.trace.is_some_and(|trace| has(&format!("{:032x}", trace.trace_id())))

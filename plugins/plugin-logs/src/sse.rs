@@ -83,8 +83,8 @@ impl Live {
             None if self.filter.limit.is_none() && self.filter.since.is_none() => newest,
             None => {
                 let limit = self.filter.limit.unwrap_or(MOST);
-                let before = self.bus.query(&Filter { limit: Some(limit), ..self.filter.clone() });
-                before.last().map_or(newest, |oldest| oldest.id - 1)
+                let oldest = self.bus.oldest(&Filter { limit: Some(limit), ..self.filter.clone() });
+                oldest.map_or(newest, |oldest| oldest - 1)
             }
         };
     }
@@ -111,20 +111,20 @@ impl Live {
 
     /// Takes the next entries; false when there are none.
     fn read(&mut self) -> bool {
-        let after = self.bus.after(self.last, BATCH);
-        if let Some(first) = after.gap {
+        let view = self.bus.after(self.last, BATCH);
+        let gap = view.gap(self.last);
+        if let Some(first) = gap {
             self.gap(self.last, first);
             self.last = first - 1;
         }
-        if let Some(newest) = after.entries.last() {
-            self.last = newest.id;
-        }
-        let shown = after.entries.iter().filter(|entry| self.filter.matches(entry));
-        self.ready.extend(shown.filter_map(|entry| {
-            let data = serde_json::to_string(&**entry).ok()?;
+        self.last = view.last().unwrap_or(self.last);
+        let shown = (0..view.len()).filter(|index| view.matches(*index, &self.filter));
+        self.ready.extend(shown.filter_map(|index| {
+            let entry = view.entry(index)?;
+            let data = serde_json::to_string(&*entry).ok()?;
             Some(Event::default().id(entry.id.to_string()).data(data))
         }));
-        after.gap.is_some() || !after.entries.is_empty()
+        gap.is_some() || view.len() > 0
     }
 
     /// Says that what was between `after` and `next` is lost.

@@ -10,6 +10,7 @@ use std::{
 
 use axum::{body::Body, http::Request};
 use common::Fixture;
+use futures_util::StreamExt;
 use plugin_logs::Format;
 use proptest::prelude::*;
 use serde_json::json;
@@ -51,6 +52,7 @@ async fn sinks(secret: &str, name: &str, message: &str, path: &str) -> String {
         .header("user-agent", format!("agent {}", message.replace('\n', " ")));
     common::text(fixture.send(request.body(Body::empty()).unwrap()).await).await;
     let (_, mut out) = fixture.get("/p/logs/api/logs?limit=1000").await;
+    out.push_str(&followed(&fixture).await);
     fixture.bus.flush_blocking(Duration::from_secs(10));
     for page in [lines, pretty] {
         out.push_str(&String::from_utf8_lossy(&page.0.lock().unwrap()));
@@ -105,6 +107,18 @@ fn shapes() -> impl Strategy<Value = &'static str> {
         "NAME\t=\tSECRET",
         "first line\nNAME: SECRET\nlast line",
     ])
+}
+
+/// What a live stream has sent once the access line has come.
+async fn followed(fixture: &Fixture) -> String {
+    let request = Request::get("/p/logs/api/sse?limit=1000").body(Body::empty()).unwrap();
+    let mut body = fixture.send(request).await.into_body().into_data_stream();
+    let mut text = String::new();
+    while !text.contains(r#""source":"access""#) {
+        let piece = tokio::time::timeout(Duration::from_secs(10), body.next()).await.expect("nothing came");
+        text.push_str(std::str::from_utf8(&piece.expect("it ended").unwrap()).unwrap());
+    }
+    text
 }
 
 proptest! {

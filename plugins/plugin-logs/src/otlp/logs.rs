@@ -70,7 +70,7 @@ fn fields(access: &Access) -> Vec<KeyValue> {
         ("url.query", access.query.as_deref()),
         ("http.route", access.route.as_deref()),
         ("user_agent.original", access.user_agent.as_deref()),
-        ("error.type", access.error),
+        ("error.type", access.error.as_deref()),
     ];
     list.extend(optional.into_iter().filter_map(|(key, value)| Some(text(key, value?))));
     list

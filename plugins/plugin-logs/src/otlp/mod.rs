@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     bus::LogBus,
     config::OtlpSettings,
+    entry::Entry,
     otlp::{
         batch::{Batches, Feed, Progress},
         client::Client,
@@ -74,12 +75,12 @@ impl Otlp {
             let (feed, queue) = Feed::new(settings.queue);
             let progress = feed.progress();
             let sending = Box::pin(batches.run::<LogSignal>(queue, progress.clone(), over));
-            let level = settings.level;
-            let tapped = bus.tap(Arc::new(move |entry| {
-                if entry.level >= level && logs::is_exported(entry) {
+            let offer = move |entry: &Arc<Entry>| {
+                if logs::is_exported(entry) {
                     feed.offer(entry.clone());
                 }
-            }));
+            };
+            let tapped = bus.tap(settings.level, Arc::new(offer));
             context.spawn_until_done(async move {
                 sending.await;
                 drop(tapped);
