@@ -88,7 +88,14 @@ fn check(newest_first: &[Arc<Entry>]) {
 async fn many_write_while_queries_read() {
     let bus = bus();
     thread::scope(|scope| {
-        let writers: Vec<_> = (0..THREADS).map(|thread| scope.spawn({ let bus = &bus; move || write(bus, thread) })).collect();
+        let writers: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                scope.spawn({
+                    let bus = &bus;
+                    move || write(bus, thread)
+                })
+            })
+            .collect();
         while !writers.iter().all(thread::ScopedJoinHandle::is_finished) {
             check(&bus.query(&EVERYTHING));
             bus.stats();
@@ -108,7 +115,12 @@ async fn a_follower_sees_everything_once() {
     let bus = bus();
     let (first, all) = (bus.newest(), (THREADS * EACH) as u64);
     thread::scope(|scope| {
-        (0..THREADS).for_each(|thread| _ = scope.spawn({ let bus = &bus; move || write(bus, thread) }));
+        (0..THREADS).for_each(|thread| {
+            _ = scope.spawn({
+                let bus = &bus;
+                move || write(bus, thread)
+            })
+        });
         let (mut last, end) = (first, Instant::now() + Duration::from_secs(30));
         while last < first + all && Instant::now() < end {
             let view = bus.after(last, 64);

@@ -156,6 +156,8 @@ impl Intake {
         for (place, taken) in self.places.iter().zip(taken) {
             let mut pending = place.lock();
             if pending.weight() > 0 {
+                // Who gets it need not make room.
+                taken.lines.reserve(if pending.lines.is_empty() { 0 } else { ROOM });
                 std::mem::swap(&mut *pending, taken);
             }
         }
@@ -196,15 +198,12 @@ impl Pending {
         self.lines.len() / line::LEAST + self.events.len()
     }
 
-    /// Makes it as good as new, but for the room it has, so that who gets it need not make some.
+    /// Makes it as good as new, but for the room it has.
     pub(crate) fn empty(&mut self) {
         let used = self.lines.len();
         self.lines.clear();
         if self.lines.capacity() > ROOM && used < self.lines.capacity() / SPARSE {
             self.lines.shrink_to(ROOM);
-        }
-        if used > 0 {
-            self.lines.reserve(ROOM);
         }
         let used = self.events.len();
         self.events.clear();
