@@ -115,12 +115,10 @@ async fn a_follower_sees_everything_once() {
     let bus = bus();
     let (first, all) = (bus.newest(), (THREADS * EACH) as u64);
     thread::scope(|scope| {
-        (0..THREADS).for_each(|thread| {
-            _ = scope.spawn({
-                let bus = &bus;
-                move || write(bus, thread)
-            })
-        });
+        for thread in 0..THREADS {
+            let bus = &bus;
+            scope.spawn(move || write(bus, thread));
+        }
         let (mut last, end) = (first, Instant::now() + Duration::from_secs(30));
         while last < first + all && Instant::now() < end {
             let view = bus.after(last, 64);
