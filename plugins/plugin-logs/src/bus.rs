@@ -57,7 +57,7 @@ struct Sinks {
     taps: Vec<Tap>,
 }
 
-/// Sees every entry that important or more, on the collector's thread.
+/// Sees every entry that is so important or more, on the collector's thread.
 #[derive(Clone)]
 pub(crate) struct Tap {
     pub(crate) level: Level,

@@ -171,6 +171,30 @@ async fn settings_that_change_show_no_secret() {
 }
 
 #[tokio::test]
+async fn what_comes_while_the_collector_sleeps_wakes_it() {
+    let bus = bus();
+    let mut news = bus.watch();
+    for number in 0..20 {
+        // Sometimes it sleeps already, sometimes it is about to.
+        tokio::time::sleep(Duration::from_millis(number)).await;
+        offer_line(&bus, "/");
+        tokio::time::timeout(Duration::from_secs(10), news.changed()).await.expect("it sleeps").unwrap();
+    }
+    assert_eq!(bus.query(&EVERYTHING).len(), 20);
+}
+
+#[tokio::test]
+async fn times_are_those_of_the_clock() {
+    let bus = bus();
+    let before = SystemTime::now();
+    offer_line(&bus, "/");
+    bus.flush().await;
+    let slack = Duration::from_millis(1);
+    let time = bus.query(&EVERYTHING)[0].time;
+    assert!(time + slack >= before && time <= SystemTime::now() + slack, "{time:?} is not about {before:?}");
+}
+
+#[tokio::test]
 async fn the_collector_ends_with_the_bus() {
     let bus = bus();
     let weak = Arc::downgrade(&bus.0);

@@ -1,7 +1,7 @@
 //! The ring: the newest entries, bounded in number and in bytes. The oldest go first.
 //!
 //! Only the collector writes and only queries read, so its lock is never on the way of a request. Access lines stay in
-//! their compact form; readers take a [`View`] and make entries of what they want without the lock.
+//! their compact form; readers take a view of it and make entries of what they want without the lock.
 
 use std::{
     collections::VecDeque,

@@ -4,7 +4,7 @@
 //! A line is redacted with the settings it was written under and, when they have changed since, with the present ones
 //! too: neither taking a name out of `redact` nor putting one in shows what was or is a secret.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use crate::{
     entry::Entry,
@@ -83,8 +83,7 @@ impl View {
 fn facts<'a>(line: &Line<'a>) -> Facts<'a> {
     Facts {
         level: line.level(),
-        // As precise as entries have it.
-        time: std::time::SystemTime::UNIX_EPOCH + Duration::from_nanos(line.time),
+        time: line.happened(),
         status: Some(line.status),
         request_id: line.request_id(),
         plugin: line.plugin(),

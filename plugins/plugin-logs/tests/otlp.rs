@@ -106,7 +106,7 @@ const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
 async fn echoed(fixture: &Fixture, headers: &[(&str, &str)]) -> String {
-    let mut request = Request::get("/echo?token=hunter2");
+    let mut request = Request::get("/echo?token=hunter2").header("user-agent", "test token=hunter2");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -151,6 +151,7 @@ async fn exchange_is_exported(protocol: &str) {
         (logs[0].severity_number, attribute(&logs[0].attributes, "http.response.status_code")),
         (9, "200".to_owned())
     );
+    assert_eq!(attribute(&logs[0].attributes, "user_agent.original"), "test token=***");
     assert_eq!(collector.services.lock().unwrap()[0], "gate");
     assert_eq!(collector.headers.lock().unwrap()["api-key"], "k-1");
     assert!(!format!("{spans:?}{logs:?}").contains("hunter2"));
