@@ -14,8 +14,7 @@ enum From {
     Debian(&'static str),
     /// A crate with a program.
     Cargo(&'static str),
-    /// A package installed for all users by npm.
-    #[expect(dead_code, reason = "the first client that is tested from Node brings the first one")]
+    /// A package installed for all users by npm; it need not bring a program.
     Npm(&'static str),
 }
 
@@ -34,6 +33,14 @@ const NEEDS: &[Need] = &[
     Need { program: "nginx", from: From::Debian("nginx-light"), why: "bench: upstream and baseline", optional: false },
     Need { program: "wrk", from: From::Debian("wrk"), why: "bench: the load", optional: false },
     Need { program: "haproxy", from: From::Debian("haproxy"), why: "bench: another baseline", optional: false },
+    Need { program: "node", from: From::Debian("nodejs"), why: "tests: clients and suites in Node", optional: false },
+    Need { program: "npm", from: From::Debian("npm"), why: "tests: packages for Node", optional: false },
+    Need {
+        program: "http-cache-tests",
+        from: From::Npm("http-cache-tests@0.4.5"),
+        why: "tests: what the response cache is held by",
+        optional: false,
+    },
     Need { program: "cargo-nextest", from: From::Cargo("cargo-nextest"), why: "faster tests", optional: true },
 ];
 
@@ -48,7 +55,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| find(need.program).is_none()).collect();
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| place(need).is_none()).collect();
     let (wanted, left): (Vec<&Need>, Vec<&Need>) = missing.into_iter().partition(|need| args.all || !need.optional);
     for need in &left {
         println!("setup: {} is not there, and is optional ({}; --all installs it)", need.program, need.why);
@@ -66,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result {
     }
     install(&wanted)?;
     for need in &wanted {
-        let at = find(need.program).ok_or_else(|| format!("{} was installed and is not in PATH", need.program))?;
+        let at = place(need).ok_or_else(|| format!("{} was installed and is not found", need.program))?;
         println!("setup: installed {} ({})", need.program, at.display());
     }
     Ok(())
@@ -120,6 +127,18 @@ fn done(command: &mut Command) -> Result {
     println!("setup: {shown}");
     let status = command.stdin(Stdio::null()).status().map_err(|error| format!("cannot run {shown}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})").into()) }
+}
+
+/// Where it is: a program, or npm's package of that name.
+fn place(need: &Need) -> Option<PathBuf> {
+    find(need.program).or_else(|| match need.from {
+        From::Npm(_) => {
+            let output = Command::new("npm").args(["root", "--global"]).stderr(Stdio::null()).output().ok()?;
+            let root = String::from_utf8(output.stdout).ok()?;
+            Some(PathBuf::from(root.trim()).join(need.program)).filter(|dir| dir.is_dir())
+        }
+        From::Debian(_) | From::Cargo(_) => None,
+    })
 }
 
 /// Where a program is. Servers live in `sbin`, which a user's PATH may lack.

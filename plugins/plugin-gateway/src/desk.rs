@@ -15,7 +15,10 @@ use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::limits::limit::{Limit, seconds};
+use crate::{
+    cache::store::Store,
+    limits::limit::{Limit, seconds},
+};
 
 /// How many requests are remembered.
 pub(crate) const REMEMBERED: usize = 1_000;
@@ -26,6 +29,7 @@ const LONGEST_PATH: usize = 256;
 #[derive(Default)]
 pub(crate) struct Desk {
     rosters: Mutex<Vec<Weak<[Limit]>>>,
+    caches: Mutex<Vec<(Scope, Weak<Store>)>>,
     refusals: Mutex<VecDeque<Arc<Refusal>>>,
     total: AtomicU64,
 }
@@ -85,6 +89,20 @@ impl Desk {
         let mut rosters = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
         rosters.retain(|roster| roster.strong_count() > 0);
         rosters.push(Arc::downgrade(limits));
+    }
+
+    /// The store of a level, for as long as it is used.
+    pub(crate) fn enlist_cache(&self, scope: &Scope, store: &Arc<Store>) {
+        let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that a reload has made larger or smaller is another.
+        caches.retain(|(of, known)| known.strong_count() > 0 && of != scope);
+        caches.push((scope.clone(), Arc::downgrade(store)));
+    }
+
+    /// Every store there is, and the level that configured it.
+    pub(crate) fn caches(&self) -> Vec<(Scope, Arc<Store>)> {
+        let caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+        caches.iter().filter_map(|(scope, store)| Some((scope.clone(), store.upgrade()?))).collect()
     }
 
     /// Every limit there is, once, with its position in what it is found in.

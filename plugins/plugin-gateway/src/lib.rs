@@ -1,15 +1,14 @@
-//! Rate limits, quotas and CORS for everything that passes the gateway.
+//! Rate limits, quotas, a response cache and CORS for everything that passes the gateway.
 //!
 //! **Limits** count requests by address, consumer, user, header, cookie, route or all together, with a token bucket, a
 //! fixed or a sliding window, in memory or in a Redis that several nodes share; **quotas** by day or month are kept in
-//! the database. **CORS** is answered here, so that no service has to.
+//! the database. The **cache** is a shared one as RFC 9111 has it, in memory, bounded by bytes: see `CACHE.md`. **CORS** is answered here, so that no service has to.
 //!
 //! In the runner it is one line of `buntime.jsonc`. Alone, in any axum program, it is a plugin of a
 //! [`Host`](buntime_core::Host): see `examples/standalone.rs`. The counters alone, without HTTP, are [`Counted`].
-//!
-//! Absent so far: the response cache.
 
 mod api;
+mod cache;
 mod config;
 mod cors;
 mod desk;
@@ -17,8 +16,8 @@ mod limits;
 mod plugin;
 
 pub use config::{
-    AlgorithmName, Bypass, CorsSettings, Cost, CostRule, GatewaySettings, KeyBy, LimitSettings, ModeName,
-    OnUnavailable, OneOrMore, Period, RateLimit, RedisSettings, Words,
+    AlgorithmName, Bypass, CacheSettings, CollapseSettings, CorsSettings, Cost, CostRule, GatewaySettings, KeyBy,
+    LimitSettings, ModeName, OnUnavailable, OneOrMore, Period, RateLimit, RedisSettings, SetCookie, Words,
 };
 pub use limits::{
     algorithm::{Algorithm, Verdict},

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     api::{self, Api},
+    cache,
     config::{GatewaySettings, IPV6_PREFIX, LimitSettings, MAX_KEYS, RedisSettings},
     cors::{CorsHooks, CorsPolicy},
     desk::Desk,
@@ -32,6 +33,8 @@ pub struct GatewayPlugin;
 
 /// Where the CORS set stands: before whoever asks for an identity.
 const CORS: i32 = 8;
+/// Where the cache stands: behind authorization.
+const CACHE: i32 = 24;
 /// How often counters are rid of what no longer matters.
 const SWEEP: Duration = Duration::from_secs(30);
 /// Live streams at once.
@@ -41,7 +44,7 @@ const STREAMS: usize = 32;
 impl Plugin for GatewayPlugin {
     fn metadata(&self) -> Metadata {
         Metadata::new("@buntime/plugin-gateway", env!("CARGO_PKG_VERSION"))
-            .with_description("Rate limits, quotas and CORS for everything that passes the gateway.")
+            .with_description("Rate limits, quotas, a response cache and CORS for everything that passes the gateway.")
             .with_capabilities([Capability::Middleware, Capability::Routes])
             .with_optional_depends_on(["database"])
             .with_priority(15)
@@ -58,6 +61,11 @@ impl Plugin for GatewayPlugin {
         let desk = context.keep_at(&Scope::Gateway, "desk", Desk::default);
         if let Some(cors) = &settings.cors {
             startup.hooks(HookSet::new("cors", CorsHooks(CorsPolicy::new(cors)?)).at(CORS));
+        }
+        if let Some(settings) = &settings.cache {
+            let hooks = cache::open(&context, settings)?;
+            desk.enlist_cache(&context.origin("/cache").clone(), &hooks.0.store);
+            startup.hooks(HookSet::new("cache", hooks).at(CACHE));
         }
         let redis = match settings.redis.as_ref().filter(|_| settings.rate_limit.is_some()) {
             Some(settings) => Some((connect(&context, settings).await?, settings.on_unavailable)),

@@ -1,5 +1,6 @@
-//! Settings of the plugin: limits, CORS, the Redis that several nodes share.
+//! Settings of the plugin: limits, the response cache, CORS, the Redis that several nodes share.
 
+mod cache;
 mod cors;
 mod limit;
 mod redis;
@@ -8,12 +9,13 @@ use buntime_core::{Settings, SettingsProblem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::{cors::words, limit::network};
 pub use self::{
+    cache::{CacheSettings, CollapseSettings, SetCookie},
     cors::{CorsSettings, Words},
     limit::{AlgorithmName, Bypass, Cost, CostRule, KeyBy, LimitSettings, ModeName, OneOrMore, Period},
     redis::{OnUnavailable, RedisSettings},
 };
+pub(crate) use self::{cors::words, limit::network};
 
 /// What the plugin takes in `buntime.jsonc`. What is absent is off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +24,9 @@ pub struct GatewaySettings {
     /// One limit, or several with a name each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
+    /// What answers are stored and served again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheSettings>,
     /// Which other origins browsers may call from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<CorsSettings>,
@@ -88,6 +93,9 @@ impl Settings for GatewaySettings {
                 problems.push(problem.with_help("give each a name of its own"));
             }
             limit.check(name, &pointer, &mut problems);
+        }
+        if let Some(cache) = &self.cache {
+            cache.check(self.redis.is_some(), "/cache", &mut problems);
         }
         if let Some(cors) = &self.cors {
             cors.check("/cors", &mut problems);

@@ -156,7 +156,7 @@ fn address(key: &mut Vec<u8>, address: IpAddr, ipv6_prefix: u8) {
 }
 
 /// The first cookie of that name.
-fn cookie<'h>(headers: &'h HeaderMap, name: &[u8]) -> Option<&'h [u8]> {
+pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &[u8]) -> Option<&'h [u8]> {
     let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
     lines.flat_map(|line| line.split(|byte| *byte == b';')).find_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=')?;
