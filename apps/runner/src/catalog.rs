@@ -23,6 +23,8 @@ pub fn builtin() -> Catalog {
     add(&mut catalog, plugin_gateway::GatewayPlugin);
     #[cfg(feature = "ip-restriction")]
     add(&mut catalog, plugin_ip_restriction::IpRestrictionPlugin);
+    #[cfg(feature = "request-validator")]
+    add(&mut catalog, plugin_request_validator::RequestValidatorPlugin);
     #[cfg(feature = "proxy")]
     add(&mut catalog, plugin_proxy::ProxyPlugin);
     catalog
@@ -35,6 +37,7 @@ pub fn builtin() -> Catalog {
     feature = "fallback",
     feature = "gateway",
     feature = "ip-restriction",
+    feature = "request-validator",
     feature = "proxy",
     feature = "consumer-keys"
 ))]

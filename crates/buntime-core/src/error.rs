@@ -7,6 +7,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
+use crate::problem::Violation;
+
 /// Any error, boxed. What hooks, startups and shutdowns fail with.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
@@ -215,6 +217,7 @@ struct Inner {
     plugin: Option<Arc<str>>,
     headers: HeaderMap,
     attempts: Vec<AttemptReport>,
+    violations: Vec<Violation>,
     cause: Option<BoxError>,
 }
 
@@ -245,6 +248,7 @@ impl Error {
             plugin: None,
             headers: HeaderMap::new(),
             attempts: Vec::new(),
+            violations: Vec::new(),
             cause: None,
         }))
     }
@@ -335,6 +339,13 @@ impl Error {
         self
     }
 
+    /// Lists what is wrong with the request, one by one: `errors` in the answer.
+    #[must_use]
+    pub fn with_violations(mut self, violations: Vec<Violation>) -> Self {
+        self.0.violations = violations;
+        self
+    }
+
     /// Lists the attempts that failed before this error was given up on.
     pub fn set_attempts(&mut self, attempts: Vec<AttemptReport>) {
         self.0.attempts = attempts;
@@ -388,6 +399,11 @@ impl Error {
     /// The attempts that failed before.
     pub fn attempts(&self) -> &[AttemptReport] {
         &self.0.attempts
+    }
+
+    /// What is wrong with the request, one by one.
+    pub fn violations(&self) -> &[Violation] {
+        &self.0.violations
     }
 
     /// Everything, on one line, for the log: kind, detail, internal words and the chain of causes.

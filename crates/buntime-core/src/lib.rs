@@ -62,6 +62,7 @@ pub use layer::{ChainLayer, ChainService, ServiceHandler};
 pub use metadata::{Capability, Metadata, PluginName};
 pub use options::Exposure;
 pub use plugin::{Access, Menu, Plugin, PluginContext, RouteMatch, RouteSource, Startup};
+pub use problem::Violation;
 pub use scope::{ConsumerScope, GroupScope, RouteScope, Scope, Scopes, ServiceScope};
 pub use services::Services;
 pub use settings::{NoSettings, Settings, SettingsProblem, SettingsSpec};

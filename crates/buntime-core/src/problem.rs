@@ -12,6 +12,19 @@ use crate::error::Error;
 /// The header that carries the request id.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// One thing that is wrong with a request, as the answer lists it in `errors`. Like all words for clients it says nothing
+/// internal, and no value that may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Violation {
+    /// The part of the request: `body`, `query`, `header`, `cookie`.
+    #[serde(rename = "in")]
+    pub part: &'static str,
+    /// Where in it: a JSON Pointer into the body, the name of a parameter or header; empty for the whole.
+    pub at: String,
+    /// What is wrong.
+    pub detail: String,
+}
+
 /// The answer to an error. Says nothing but the words meant for clients.
 pub fn response(error: &Error, request_id: Option<&HeaderValue>) -> Response {
     let status = error.status();
@@ -33,6 +46,9 @@ pub fn response(error: &Error, request_id: Option<&HeaderValue>) -> Response {
         let attempts = error.attempts().iter();
         body["attempts"] =
             attempts.map(|a| json!({ "target": &*a.target, "code": a.code, "detail": a.detail })).collect();
+    }
+    if !error.violations().is_empty() {
+        body["errors"] = json!(error.violations());
     }
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
