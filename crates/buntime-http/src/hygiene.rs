@@ -3,7 +3,11 @@
 
 use std::{cell::RefCell, net::IpAddr};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header, uri::Scheme};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Version,
+    header::{self, Entry},
+    uri::Scheme,
+};
 
 use crate::client_address::ClientAddress;
 
@@ -58,33 +62,27 @@ pub fn remove_forwarding(headers: &mut HeaderMap) {
 /// `trailers`, `Transfer-Encoding`, `Upgrade`. With `keep_upgrade` an upgrade's own fields stay: `Upgrade`, and a
 /// `Connection: upgrade`.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
-    // The usual message has none of them: one walk over its names instead of a look-up for each.
-    if !headers.keys().any(is_hop_by_hop) {
-        return;
+    // The usual message has none of them, or says only that its connection stays: one walk over its names instead of a
+    // look-up for each.
+    let mut hops = headers.keys().filter(|name| is_hop_by_hop(name));
+    match (hops.next(), hops.next()) {
+        (None, _) => return,
+        (Some(only), None) if *only == header::CONNECTION && names_nothing(headers) => {
+            headers.remove(header::CONNECTION);
+            return;
+        }
+        _ => {}
     }
     let upgrade = if keep_upgrade { headers.get(header::UPGRADE).cloned() } else { None };
-    if headers.contains_key(header::CONNECTION) {
-        for name in named_by_connection(headers) {
-            headers.remove(name);
-        }
-        headers.remove(header::CONNECTION);
-    }
-    if headers.contains_key(header::TE) {
-        let wants_trailers = headers.get_all(header::TE).iter().any(|value| has_token(value, "trailers"));
-        headers.remove(header::TE);
-        if wants_trailers {
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        }
-    }
-    for name in [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
+    for name in named_by_connection(headers) {
         headers.remove(name);
+    }
+    let wants_trailers = headers.get_all(header::TE).iter().any(|value| has_token(value, "trailers"));
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    if wants_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
     if let Some(upgrade) = upgrade {
         headers.insert(header::UPGRADE, upgrade);
@@ -92,18 +90,49 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
     }
 }
 
+/// The fields that are to be sent on, and room for `more`: what a clone, [`remove_hop_by_hop`] and growing would give.
+pub fn end_to_end(headers: &HeaderMap, keep_upgrade: bool, more: usize) -> HeaderMap {
+    let mut copy = HeaderMap::with_capacity(headers.len() + more);
+    let is_usual = !headers.keys().any(is_hop_by_hop);
+    for (name, value) in headers {
+        copy.append(name, value.clone());
+    }
+    if !is_usual {
+        remove_hop_by_hop(&mut copy, keep_upgrade);
+    }
+    copy
+}
+
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::TE,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
 fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "te"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+    let name = name.as_str();
+    // Most others are told by their length.
+    match name.len() {
+        2 => name == "te",
+        7 => name == "upgrade",
+        10 => name == "connection" || name == "keep-alive",
+        16 => name == "proxy-connection",
+        17 => name == "transfer-encoding",
+        18 => name == "proxy-authenticate",
+        19 => name == "proxy-authorization",
+        _ => false,
+    }
+}
+
+/// Does `Connection` say `keep-alive` or `close`, and no more?
+fn names_nothing(headers: &HeaderMap) -> bool {
+    let says = |value: &HeaderValue, word: &str| value.as_bytes().eq_ignore_ascii_case(word.as_bytes());
+    headers.get_all(header::CONNECTION).iter().all(|value| says(value, "keep-alive") || says(value, "close"))
 }
 
 /// What `Connection` names. Fields without which a message means something else are not taken away by it: a client
@@ -162,28 +191,42 @@ pub fn add_forwarding(headers: &mut HeaderMap, client: &ClientAddress) {
     headers.insert(X_FORWARDED_HOST, host.clone());
 }
 
-/// An address as text. The one that this thread wrote last is not written again: requests of one connection, and of
-/// one load balancer, come from the same.
+/// What this thread wrote last: requests of one connection, and of one load balancer, say the same.
+struct Written<T> {
+    of: T,
+    text: HeaderValue,
+}
+
+impl<T: Copy + PartialEq + ToString> Written<T> {
+    fn text(last: &mut Option<Self>, of: T) -> HeaderValue {
+        match last {
+            Some(known) if known.of == of => known.text.clone(),
+            _ => {
+                let text = HeaderValue::try_from(of.to_string());
+                let text = text.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+                *last = Some(Self { of, text: text.clone() });
+                text
+            }
+        }
+    }
+}
+
+/// An address as text.
 fn text_of(peer: IpAddr) -> HeaderValue {
     thread_local! {
-        static LAST: RefCell<Option<(IpAddr, HeaderValue)>> = const { RefCell::new(None) };
+        static LAST: RefCell<Option<Written<IpAddr>>> = const { RefCell::new(None) };
     }
-    LAST.with_borrow_mut(|last| match last {
-        Some((known, text)) if *known == peer => text.clone(),
-        _ => {
-            let made = HeaderValue::try_from(peer.to_string());
-            let text = made.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-            *last = Some((peer, text.clone()));
-            text
-        }
-    })
+    LAST.with_borrow_mut(|last| Written::text(last, peer))
 }
 
 fn port_of(host: &HeaderValue, is_https: bool) -> HeaderValue {
+    thread_local! {
+        static LAST: RefCell<Option<Written<u16>>> = const { RefCell::new(None) };
+    }
     let named =
         host.to_str().ok().and_then(|host| host.rsplit_once(':')).and_then(|(_, port)| port.parse::<u16>().ok());
     match named {
-        Some(port) => HeaderValue::from(port),
+        Some(port) => LAST.with_borrow_mut(|last| Written::text(last, port)),
         None => HeaderValue::from_static(if is_https { "443" } else { "80" }),
     }
 }
@@ -195,10 +238,9 @@ pub fn add_via(headers: &mut HeaderMap, version: Version) {
         Version::HTTP_10 => "1.0 buntime",
         _ => "1.1 buntime",
     };
-    if headers.contains_key(header::VIA) {
-        append_to_list(headers, &header::VIA, hop);
-    } else {
-        headers.insert(header::VIA, HeaderValue::from_static(hop));
+    match headers.entry(header::VIA) {
+        Entry::Vacant(place) => drop(place.insert(HeaderValue::from_static(hop))),
+        Entry::Occupied(_) => append_to_list(headers, &header::VIA, hop),
     }
 }
 

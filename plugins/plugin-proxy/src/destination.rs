@@ -1,10 +1,11 @@
 //! Where a rule leads, once it runs: to a cluster of its own, or to that of a service.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use axum::body::Body;
 use buntime_core::{Error, ErrorKind, Finding};
 use buntime_upstream::{Cluster, Clusters, Destination, Outgoing};
+use futures_util::{FutureExt, future::Either};
 use http::Response;
 
 use crate::health::Attempts;
@@ -21,6 +22,13 @@ pub(crate) enum Leads {
 }
 
 impl Leads {
+    async fn send_to_service(clusters: &Clusters, name: &str, outgoing: Outgoing) -> Result<Response<Body>, Error> {
+        match clusters.get(name) {
+            Some(cluster) => Destination::send(&*cluster, outgoing).await,
+            None => Err(Error::new(ErrorKind::UpstreamUnavailable).with_internal(no_service(name, clusters))),
+        }
+    }
+
     /// The cluster that is the rule's own.
     pub(crate) fn own(&self) -> Option<&Arc<Cluster>> {
         match self {
@@ -49,19 +57,17 @@ impl Leads {
 }
 
 impl Destination for Leads {
-    async fn send(&self, outgoing: Outgoing) -> Result<Response<Body>, Error> {
-        match self {
-            Self::Target(cluster, attempts) => {
-                let sent = Destination::send(&**cluster, outgoing).await;
-                attempts.note(&sent);
-                sent
+    fn send(&self, outgoing: Outgoing) -> impl Future<Output = Result<Response<Body>, Error>> + Send {
+        let (cluster, attempts) = match self {
+            Self::Target(cluster, attempts) => (cluster, Some(attempts)),
+            Self::Upstream(cluster) => (cluster, None),
+            Self::Service(clusters, name) => return Either::Right(Self::send_to_service(clusters, name, outgoing)),
+        };
+        Either::Left(Destination::send(&**cluster, outgoing).inspect(move |sent| {
+            if let Some(attempts) = attempts {
+                attempts.note(sent);
             }
-            Self::Upstream(cluster) => Destination::send(&**cluster, outgoing).await,
-            Self::Service(clusters, name) => match clusters.get(name) {
-                Some(cluster) => Destination::send(&*cluster, outgoing).await,
-                None => Err(Error::new(ErrorKind::UpstreamUnavailable).with_internal(no_service(name, clusters))),
-            },
-        }
+        }))
     }
 
     fn keeps_time(&self) -> bool {

@@ -1,12 +1,9 @@
 //! What is known of a request once it has been looked at, before anything answers it.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Instant,
-};
+use std::sync::{Arc, atomic::AtomicU64};
 
 use axum::body::Body;
-use buntime_core::{Error, Handler, Http, Matched, Meta};
+use buntime_core::{Error, Handler, Http, HttpRequest, Matched, Meta};
 use buntime_http::{
     body::counted, client_address::ClientAddress, hygiene, path::normalize_uri, request_id, server::ConnectionInfo,
 };
@@ -54,7 +51,6 @@ impl Exchange {
         meta.client_ip = client.ip;
         meta.peer = client.peer;
         meta.scheme = if client.scheme == Scheme::HTTPS { "https" } else { "http" };
-        meta.started = Instant::now();
         meta.deadline = meta.started.checked_add(settings.request_timeout);
         if !request.body().is_end_stream() {
             let counter = Arc::new(AtomicU64::new(0));
@@ -93,7 +89,7 @@ impl Exchange {
     pub(crate) fn claimed(
         mut self,
         claimed: Claimed,
-        request: Request<Body>,
+        request: HttpRequest,
     ) -> impl Future<Output = Response<Body>> + use<> {
         self.meta.route = Some(claimed.matched);
         claimed.chain.respond(self.meta, request, claimed.handler)

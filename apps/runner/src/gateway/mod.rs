@@ -19,17 +19,18 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use axum::{Router, body::Body, extract::OriginalUri};
-use buntime_core::{Cx, Error, ErrorKind, Host, Http, Matched, Step, handler_fn, problem};
+use buntime_core::{Cx, Error, ErrorKind, Host, Http, HttpRequest, Matched, Step, handler_fn, problem};
 use buntime_http::{
     request_id,
     server::{ConnectionInfo, Serve},
 };
+use futures_util::{FutureExt, future::Either};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
 use self::{
     exchange::Exchange,
-    frozen::{Base, Frozen, Routes},
+    frozen::{Base, Routes},
     gate::Entered,
     in_flight::Full,
     own::Own,
@@ -88,64 +89,74 @@ impl Gateway {
         Self { shared, admin, own }
     }
 
-    /// What is not on the way of forwarded requests is boxed, so that theirs is small: it is moved for each of them.
-    async fn answer(&self, mut request: Request<Body>, connection: &Arc<ConnectionInfo>) -> Response<Body> {
+    /// What is not on the way of forwarded requests is boxed, and all that can be is done at once, so that the future of
+    /// theirs is small: it is moved for each of them.
+    fn answer(
+        &self,
+        mut request: Request<Body>,
+        connection: &Arc<ConnectionInfo>,
+    ) -> impl Future<Output = Response<Body>> + Send + use<'_> {
         let settings = self.shared.settings.load_full();
         let (exchange, path) = Exchange::begin(&mut request, connection, self.shared.routes.current(), settings);
         if let Err(error) = path {
-            return Box::pin(self.refuse_path(exchange, request, &error)).await;
+            return Either::Right(self.refuse_path(exchange, request, error).boxed());
         }
-        let frozen = Arc::clone(&exchange.frozen);
-        let path = request.uri().path();
-        match path {
-            "/livez" => return own::live(&request, &exchange),
-            "/readyz" => return own::ready(&request, &exchange, &self.shared.unready()),
-            "/.well-known/buntime" => {
-                let handler = Arc::clone(&self.own.well_known);
-                return exchange.observed(Arc::clone(&self.own.labels.well_known), request, handler).await;
-            }
-            _ if locate::is_below(path, "/api") => return Box::pin(enter(&self.admin, exchange, request)).await,
-            _ if locate::is_below(path, "/p") => {
-                return match frozen.base(path) {
-                    Some(base) if wants_page(base, &request) => {
-                        let target = format!("{}/", base.path);
-                        let handler = Arc::new(handler_fn(move |_: &mut Cx<Http>| redirect(&target)));
-                        exchange.observed(Arc::clone(&base.matched), request, handler).await
-                    }
-                    Some(base) => Box::pin(enter(base, exchange, request)).await,
-                    None => Box::pin(self.unmatched(exchange, request)).await,
-                };
-            }
-            _ => {}
+        if own::is_ours(request.uri().path()) {
+            return Either::Right(self.answer_ourselves(exchange, request).boxed());
         }
         // From here on it is somebody else's request: our session is none of their business.
         sessions::hide(request.headers_mut());
-        match exchange.enter() {
-            Ok(counted) => {
-                let response = self.pass(exchange, &frozen, request).await;
-                match counted {
-                    Some(counted) => counted.until_sent(response),
-                    None => response,
-                }
+        let counted = match exchange.enter() {
+            Ok(counted) => counted,
+            Err(Full) => {
+                let refused = exchange.observed(Arc::clone(&self.own.labels.refused), request, in_flight::full());
+                return Either::Right(refused.boxed());
             }
-            Err(Full) => exchange.observed(Arc::clone(&self.own.labels.refused), request, in_flight::full()).await,
+        };
+        let (head, body) = request.into_parts();
+        let claimed = exchange.frozen.claimed(&head);
+        let request = HttpRequest { head, body };
+        let answered = match claimed {
+            Some(claimed) => Either::Left(exchange.claimed(claimed, request)),
+            None => Either::Right(self.unclaimed(exchange, request.into()).boxed()),
+        };
+        Either::Left(answered.map(|response| match counted {
+            Some(counted) => counted.until_sent(response),
+            None => response,
+        }))
+    }
+
+    /// The runtime's own paths, and those of plugins.
+    async fn answer_ourselves(&self, exchange: Exchange, request: Request<Body>) -> Response<Body> {
+        let frozen = Arc::clone(&exchange.frozen);
+        let path = request.uri().path();
+        match path {
+            "/livez" => own::live(&request, &exchange),
+            "/readyz" => own::ready(&request, &exchange, &self.shared.unready()),
+            "/.well-known/buntime" => {
+                let handler = Arc::clone(&self.own.well_known);
+                exchange.observed(Arc::clone(&self.own.labels.well_known), request, handler).await
+            }
+            _ if locate::is_below(path, "/api") => enter(&self.admin, exchange, request).await,
+            _ => match frozen.base(path) {
+                Some(base) if wants_page(base, &request) => {
+                    let target = format!("{}/", base.path);
+                    let handler = Arc::new(handler_fn(move |_: &mut Cx<Http>| redirect(&target)));
+                    exchange.observed(Arc::clone(&base.matched), request, handler).await
+                }
+                Some(base) => enter(base, exchange, request).await,
+                None => self.unmatched(exchange, request).await,
+            },
         }
     }
 
-    /// What is neither the runtime's nor a plugin's.
-    async fn pass(&self, exchange: Exchange, frozen: &Frozen, request: Request<Body>) -> Response<Body> {
-        let (head, body) = request.into_parts();
-        let claimed = frozen.claimed(&head);
-        let request = Request::from_parts(head, body);
-        if let Some(claimed) = claimed {
-            return exchange.claimed(claimed, request).await;
-        }
+    /// What is neither the runtime's nor a plugin's, and claimed by nobody.
+    async fn unclaimed(&self, exchange: Exchange, request: Request<Body>) -> Response<Body> {
+        let root = || Arc::clone(&self.own.labels.root);
         match request.uri().path() {
-            "/" => exchange.observed(Arc::clone(&self.own.labels.root), request, Arc::clone(&self.own.root)).await,
-            "/favicon.ico" => {
-                exchange.observed(Arc::clone(&self.own.labels.root), request, Arc::clone(&self.own.favicon)).await
-            }
-            _ => Box::pin(self.unmatched(exchange, request)).await,
+            "/" => exchange.observed(root(), request, Arc::clone(&self.own.root)).await,
+            "/favicon.ico" => exchange.observed(root(), request, Arc::clone(&self.own.favicon)).await,
+            _ => self.unmatched(exchange, request).await,
         }
     }
 
@@ -154,7 +165,7 @@ impl Gateway {
         exchange.chained(Arc::clone(&self.own.labels.unmatched), request, Arc::clone(&self.own.not_found)).await
     }
 
-    async fn refuse_path(&self, exchange: Exchange, request: Request<Body>, error: &Error) -> Response<Body> {
+    async fn refuse_path(&self, exchange: Exchange, request: Request<Body>, error: Error) -> Response<Body> {
         let detail = error.detail().to_owned();
         let handler = handler_fn(move |_: &mut Cx<Http>| {
             Step::Done(Err(Error::new(ErrorKind::Malformed).with_detail(detail.clone())))

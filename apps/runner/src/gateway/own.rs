@@ -11,6 +11,7 @@ use super::{
     Labels,
     answer::{accepts, is_read, json, not_allowed},
     exchange::{Exchange, matched},
+    locate,
 };
 use crate::{VERSION, pages};
 
@@ -76,6 +77,13 @@ fn root(host: &Host, cx: &mut Cx<Http>) -> Response<Body> {
         .map(|one| json!({ "name": one.name, "base": one.base, "ui": one.ui, "status": one.status.status }))
         .collect();
     json(StatusCode::OK, &json!({ "name": "buntime", "version": VERSION, "api": "/api", "plugins": plugins }))
+}
+
+/// Is that a path which nothing else may claim?
+pub(crate) fn is_ours(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/.well-known/buntime")
+        || locate::is_below(path, "/api")
+        || locate::is_below(path, "/p")
 }
 
 /// The process answers. No chain, no plugin.

@@ -96,6 +96,7 @@ async fn attempt<K: Kind, C: Call<K>>(
     call: &mut C,
     pulse: &mut Pulse,
 ) -> Result<C::Out, Failure> {
+    pulse.begin();
     let (result, polled) = call_once(link, hooks, cx, call, pulse).await;
     if pulse.measured {
         let took = pulse.lap();

@@ -61,7 +61,9 @@ impl<K: Kind> Chain<K> {
     pub(crate) fn run_in(self: &Arc<Self>, mut cx: Cx<K>) -> impl Future<Output = Answer<K>> + use<K> {
         // Not in the future, which would hold all of this twice and is moved for each exchange.
         let measured = !self.around.unmeasured && !self.links().is_empty();
-        let pulse = Pulse::new(if measured { Instant::now() } else { cx.meta.started }, measured);
+        let mut pulse = Pulse::new(cx.meta.started, measured);
+        // What went before is no hook's.
+        pulse.skip();
         cx.stages = self.stages();
         let mut guard = Guard(Some(Box::new(State {
             chain: self.clone(),
@@ -140,7 +142,8 @@ impl<K: Kind> State<K> {
                 return Turn::Handle;
             }
             if let Some(end) = chain.batch_at(index) {
-                match self.batch(&chain, index, end).await {
+                // Boxed, as few chains have one.
+                match Box::pin(self.batch(&chain, index, end)).await {
                     None => index = end,
                     Some(turn) => return turn,
                 }
@@ -266,7 +269,7 @@ impl<K: Kind> State<K> {
             }
             result = match result {
                 Ok(response) if link.stages.has(Stage::Post) => self.post(link, index, response).await,
-                Err(error) if link.stages.has(Stage::Error) => self.failed(link, index, error).await,
+                Err(error) if link.stages.has(Stage::Error) => Box::pin(self.failed(link, index, error)).await,
                 same => same,
             };
         }

@@ -1,6 +1,9 @@
 //! The rest of an exchange once its head is known: streamed pieces, messages, and the one completion.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 
@@ -134,7 +137,8 @@ impl<K: Kind> std::fmt::Debug for Tail<K> {
 impl<K: Kind> State<K> {
     /// Calls `complete` of every entered set, in reverse. What is not ready at once goes to a tracked task.
     pub(crate) fn complete(&mut self, ended: Ended) {
-        let total = self.cx.meta.started.elapsed();
+        let now = Instant::now();
+        let total = now.saturating_duration_since(self.cx.meta.started);
         let end = Completion {
             ended,
             status: self.status,
@@ -145,7 +149,7 @@ impl<K: Kind> State<K> {
             total,
         };
         let chain = self.chain.clone();
-        self.pulse.skip();
+        self.pulse.skip_to(now);
         for (index, link) in chain.links().iter().enumerate().rev() {
             if !self.entered.has(index) {
                 continue;
@@ -163,6 +167,7 @@ impl<K: Kind> State<K> {
         let chain = self.chain.clone();
         let link = &chain.links()[index];
         self.cx.current = link.current(index);
+        self.pulse.begin();
         let (hooks, cx) = (&link.hooks, &mut self.cx);
         let called = caught(|| hooks.complete(cx, end));
         let result = match called {
@@ -183,7 +188,7 @@ impl<K: Kind> State<K> {
 
     fn complete_later(&mut self, index: usize, future: crate::step::BoxFuture<'static, Result<(), crate::BoxError>>) {
         let chain = self.chain.clone();
-        let mut pulse = Pulse::new(std::time::Instant::now(), self.pulse.measured);
+        let mut pulse = Pulse::new(Instant::now(), self.pulse.measured);
         self.pulse.skip();
         self.chain.clone().spawn(async move {
             let limit = chain.links()[index].timeout;

@@ -1,4 +1,4 @@
-//! Watches one hook call: its time limit, its panics, the time spent polling it. One clock read between hooks, one
+//! Watches one hook call: its time limit, its panics, the time spent polling it. One clock read for each hook, one
 //! timer for the whole exchange, armed only for hooks that are not ready at once.
 
 use std::{
@@ -19,6 +19,8 @@ use crate::{exec::Bits, step::BoxFuture};
 pub(crate) struct Pulse {
     timer: Option<Pin<Box<Sleep>>>,
     last: Instant,
+    /// Time has gone by since that was no hook's.
+    is_stale: bool,
     pub(crate) measured: bool,
     /// The links that entered as probes of their breakers and have not failed.
     pub(crate) probes: Bits,
@@ -33,7 +35,15 @@ pub(crate) enum Watched<T> {
 
 impl Pulse {
     pub(crate) fn new(now: Instant, measured: bool) -> Self {
-        Self { timer: None, last: now, measured, probes: Bits::default() }
+        Self { timer: None, last: now, is_stale: false, measured, probes: Bits::default() }
+    }
+
+    /// A hook is about to be called.
+    pub(crate) fn begin(&mut self) {
+        if self.is_stale && self.measured {
+            self.last = Instant::now();
+        }
+        self.is_stale = false;
     }
 
     /// The time since the last call of this: what the hook that just ended took.
@@ -52,11 +62,15 @@ impl Pulse {
         self.last
     }
 
-    /// Forgets the time since: it was no hook's.
+    /// Forgets the time until the next hook is called: it is no hook's.
     pub(crate) fn skip(&mut self) {
-        if self.measured {
-            self.last = Instant::now();
-        }
+        self.is_stale = true;
+    }
+
+    /// Forgets the time since: it was no hook's, and this is the time now.
+    pub(crate) fn skip_to(&mut self, now: Instant) {
+        self.last = now;
+        self.is_stale = false;
     }
 
     /// Awaits the future, for at most `limit`. Returns the time spent polling it too.

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Refusal, WireLimits, track::Framing};
@@ -32,6 +33,9 @@ pub(crate) struct LinkState {
     /// The last request that got its response's head, and whether that was a 101.
     answered: AtomicU64,
     upgraded: AtomicBool,
+    /// Reading waits for the answer to a request that asked for an upgrade.
+    undecided: AtomicBool,
+    reader: AtomicWaker,
     /// Exchanges whose response has not been handed to hyper whole.
     in_flight: AtomicUsize,
     /// The number of the request that stands in for a refused one, and why it was refused.
@@ -63,6 +67,10 @@ impl LinkState {
     pub(crate) fn answered(&self, call: u64, upgraded: bool) {
         self.upgraded.store(upgraded, Relaxed);
         self.answered.store(call, Relaxed);
+        if self.undecided.load(Relaxed) {
+            self.undecided.store(false, Relaxed);
+            self.reader.wake();
+        }
     }
 
     pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
@@ -175,10 +183,15 @@ impl<T: AsyncRead + Unpin> GuardedIo<T> {
         self.link.in_body.store(!framing.is_at_head() && !framing.is_undecided(), Relaxed);
     }
 
-    /// Has the request that asked for an upgrade been answered, and how?
-    fn decide(&mut self) {
+    /// Has the request that asked for an upgrade been answered, and how? If not, the answer wakes who reads.
+    fn decide(&mut self, cx: &Context<'_>) {
         let Mode::Judged(framing) = &mut self.mode else { return };
-        if !framing.is_undecided() || self.link.answered.load(Relaxed) < framing.heads() {
+        if !framing.is_undecided() {
+            return;
+        }
+        if self.link.answered.load(Relaxed) < framing.heads() {
+            self.link.reader.register(cx.waker());
+            self.link.undecided.store(true, Relaxed);
             return;
         }
         if self.link.upgraded.load(Relaxed) {
@@ -279,7 +292,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for GuardedIo<T> {
                 this.hand_on(out);
                 return Poll::Ready(Ok(()));
             }
-            this.decide();
+            this.decide(cx);
             this.refuse_late_head();
             if this.vetted > 0 {
                 continue;

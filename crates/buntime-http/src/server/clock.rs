@@ -1,5 +1,5 @@
-//! The clock of one connection: slow heads, nothing to do, clients that take nothing. It looks at counters now and
-//! then, so that the way of a request reads no clock; a limit is noticed up to a quarter late.
+//! The clock of one connection: slow heads, nothing to do, clients that take nothing. The worker's watch has it look at
+//! counters now and then, so that the way of a request reads no clock; a limit is noticed up to a quarter late.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,6 +1,12 @@
 //! One connection, from accept to close: TLS, which HTTP it speaks, its requests, its end.
 
-use std::{future::Future, io, pin::Pin, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
 
 use bytes::BytesMut;
 use hyper::{
@@ -10,19 +16,14 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{
-    io::AsyncReadExt,
-    net::TcpStream,
-    task::unconstrained,
-    time::{Instant, MissedTickBehavior, interval_at, timeout},
-};
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 use super::{
-    ConnectionInfo, Limits, Serve,
-    clock::{Clock, Verdict},
+    ConnectionInfo, Control, Limits, Serve,
     exchange::{self, Context},
     stats::Open,
     stream::Stream,
+    watch::Watched,
     worker::{Arrival, WorkerContext},
 };
 use crate::framing::{GuardedIo, LinkState, WireLimits};
@@ -54,6 +55,7 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, context: WorkerContext, serv
         }
     };
     let link = Arc::new(LinkState::default());
+    let watched = context.watch.begin(Arc::clone(&link));
     let exchanges = Arc::new(Context {
         service,
         info: Arc::new(info),
@@ -70,12 +72,12 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, context: WorkerContext, serv
             };
             let io = TokioIo::new(GuardedIo::http1(stream, read, wire, Arc::clone(&link)));
             let connection = http1_builder(&limits).serve_connection(io, handle).with_upgrades();
-            drive(connection, http1::UpgradeableConnection::graceful_shutdown, link, &limits, &context, peer).await;
+            drive(connection, http1::UpgradeableConnection::graceful_shutdown, watched, &context.control, peer).await;
         }
         Protocol::Http2 => {
             let io = TokioIo::new(GuardedIo::raw(stream, read, Arc::clone(&link)));
             let connection = http2_builder(&limits).serve_connection(io, handle);
-            drive(connection, http2::Connection::graceful_shutdown, link, &limits, &context, peer).await;
+            drive(connection, http2::Connection::graceful_shutdown, watched, &context.control, peer).await;
         }
     }
 }
@@ -164,55 +166,35 @@ fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Polls a connection to its end, and looks at its clock now and then.
+/// Polls a connection to its end, or until it is told to end.
 async fn drive<C, E>(
     connection: C,
     close: impl Fn(Pin<&mut C>),
-    link: Arc<LinkState>,
-    limits: &Limits,
-    context: &WorkerContext,
+    watched: Watched,
+    control: &Control,
     peer: std::net::SocketAddr,
 ) where
     C: Future<Output = Result<(), E>>,
     E: std::error::Error,
 {
-    let mut connection = std::pin::pin!(connection);
-    // Outside tokio's budget: a connection that always has something to do must not starve its own clock.
-    let mut stopping = std::pin::pin!(unconstrained(context.stopping.cancelled()));
-    let mut cut = std::pin::pin!(unconstrained(context.cut.cancelled()));
+    let mut connection = pin!(connection);
     let mut is_stopping = false;
-    let now = Instant::now();
-    let mut clock = Clock::new(link, now);
-    let period = Clock::period(limits);
-    let mut ticks = interval_at(now + period, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let now = tokio::select! {
-            biased;
-            // First, so that an answer that becomes ready while the server stops already says `Connection: close`.
-            () = stopping.as_mut(), if !is_stopping => {
-                is_stopping = true;
-                close(connection.as_mut());
-                continue;
-            }
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, %peer, "a connection ended with an error");
-                }
-                return;
-            }
-            now = unconstrained(ticks.tick()) => now,
-            () = cut.as_mut(), if is_stopping => return,
-        };
-        match clock.look(now, &context.control.limits.load()) {
-            Verdict::Fine => {}
-            Verdict::Refuse => context.control.stats.count_timed_out(),
-            Verdict::Close => close(connection.as_mut()),
-            Verdict::End => return,
-            Verdict::Cut => {
-                context.control.stats.count_timed_out();
-                return;
-            }
+    poll_fn(|task| {
+        let orders = watched.orders(task.waker());
+        if orders.end() {
+            return Poll::Ready(());
         }
-    }
+        // Before it is polled, so that an answer that becomes ready while the server stops already says
+        // `Connection: close`.
+        if orders.close() || (!is_stopping && control.is_stopping()) {
+            is_stopping = true;
+            close(connection.as_mut());
+        }
+        connection.as_mut().poll(task).map(|ended| {
+            if let Err(error) = ended {
+                tracing::debug!(%error, %peer, "a connection ended with an error");
+            }
+        })
+    })
+    .await;
 }

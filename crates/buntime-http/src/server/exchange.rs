@@ -4,7 +4,7 @@ use std::{
     any::Any,
     convert::Infallible,
     future::Future,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{self, Poll},
@@ -44,7 +44,12 @@ pub(super) fn run<S: Serve>(
     async move {
         let response = match admitted {
             Ok(request) => {
-                let answered = AssertUnwindSafe(context.service.serve(request, &context.info)).catch_unwind().await;
+                // It may do much before it returns a future.
+                let answering = catch_unwind(AssertUnwindSafe(|| context.service.serve(request, &context.info)));
+                let answered = match answering {
+                    Ok(answering) => AssertUnwindSafe(answering).catch_unwind().await,
+                    Err(panic) => Err(panic),
+                };
                 served(&context, answered, version)
             }
             Err(error) => refused(&context, error, version),

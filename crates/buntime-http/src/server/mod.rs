@@ -16,13 +16,20 @@ mod refusal;
 mod stats;
 mod stream;
 mod tls;
+mod watch;
 mod worker;
 
 use std::{
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
     time::Duration,
 };
 
@@ -93,6 +100,8 @@ pub struct Control {
     tls: ArcSwapOption<Acceptor>,
     stats: Arc<ServerStats>,
     stopping: CancellationToken,
+    /// The same, for who looks at every poll: looking at a token takes its lock.
+    is_stopping: AtomicBool,
     all_closed: Arc<Notify>,
 }
 
@@ -112,6 +121,7 @@ impl Control {
             tls: ArcSwapOption::from_pointee(tls.map(|config| Acceptor(config.into()))),
             stats: Arc::default(),
             stopping: CancellationToken::new(),
+            is_stopping: AtomicBool::new(false),
             all_closed: Arc::default(),
         }
     }
@@ -147,6 +157,15 @@ impl Control {
     /// Cancelled when the server begins to stop.
     pub fn stopping(&self) -> &CancellationToken {
         &self.stopping
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Acquire)
+    }
+
+    fn stop(&self) {
+        self.is_stopping.store(true, Release);
+        self.stopping.cancel();
     }
 }
 
@@ -188,7 +207,7 @@ impl Server {
         let workers = worker::start(self.workers, &self.control, &Arc::new(service))?;
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         accept::accept(listener, &workers, &self.control, shutdown).await;
-        self.control.stopping.cancel();
+        self.control.stop();
         let grace = self.control.limits.load().shutdown_grace;
         let cut = if wait_until_closed(&self.control, grace).await { 0 } else { self.control.stats.open() };
         if cut > 0 {

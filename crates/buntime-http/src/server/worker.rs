@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Control, Serve, connection, stats::Open};
+use super::{Control, Serve, connection, stats::Open, watch::Watch};
 
 /// A connection on its way to its worker.
 pub(super) struct Arrival {
@@ -61,6 +61,7 @@ pub(super) struct WorkerContext {
     pub(super) control: Arc<Control>,
     pub(super) stopping: CancellationToken,
     pub(super) cut: CancellationToken,
+    pub(super) watch: Arc<Watch>,
 }
 
 pub(super) fn start<S: Serve>(count: usize, control: &Arc<Control>, service: &Arc<S>) -> io::Result<Vec<Worker>> {
@@ -73,6 +74,7 @@ pub(super) fn start<S: Serve>(count: usize, control: &Arc<Control>, service: &Ar
                 control: Arc::clone(control),
                 stopping: control.stopping.child_token(),
                 cut: CancellationToken::new(),
+                watch: Arc::default(),
             };
             let (sender, receiver) = mpsc::unbounded_channel();
             let (cut, quit) = (context.cut.clone(), CancellationToken::new());
@@ -93,6 +95,8 @@ fn run<S: Serve>(
     quit: &CancellationToken,
 ) {
     runtime.block_on(quit.run_until_cancelled(async {
+        let own = context.clone();
+        tokio::spawn(async move { own.watch.run(&own.control, &own.stopping, &own.cut).await });
         while let Some(arrival) = arrivals.recv().await {
             tokio::spawn(connection::run(arrival, context.clone(), Arc::clone(service)));
         }

@@ -20,6 +20,8 @@ use super::Protocol;
 pub(super) type Http1 = http1::SendRequest<Body>;
 pub(super) type Http2 = http2::SendRequest<Body>;
 
+/// The idle timeout, in looks of the reaper. Requests read its count instead of a clock.
+const TICKS: u32 = 4;
 /// How long a connection whose answer is whole may take to be ready again (the rest of a request's body, say).
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -61,6 +63,8 @@ impl UpstreamStats {
 
 pub(super) struct Pool {
     slots: Box<[Slot]>,
+    /// Time, as a request sees it: how often the reaper has looked.
+    ticks: AtomicU64,
     idle_timeout: Duration,
     max_idle: usize,
     stats: Arc<UpstreamStats>,
@@ -79,7 +83,7 @@ struct Slot {
 
 struct Idle {
     sender: Http1,
-    since: Instant,
+    since: u64,
 }
 
 impl fmt::Debug for Pool {
@@ -93,6 +97,7 @@ impl Pool {
         let slots = thread::available_parallelism().map_or(1, usize::from) + 1;
         Self {
             slots: (0..slots).map(|_| Slot::default()).collect(),
+            ticks: AtomicU64::new(0),
             idle_timeout,
             max_idle,
             stats: Arc::default(),
@@ -120,11 +125,16 @@ impl Pool {
         let mut idle = lock(&self.slot().http1);
         while let Some(candidate) = idle.pop() {
             self.stats.idle.fetch_sub(1, Relaxed);
-            if candidate.sender.is_ready() && candidate.since.elapsed() < self.idle_timeout {
+            if candidate.sender.is_ready() && self.is_fresh(&candidate) {
                 return Some(candidate.sender);
             }
         }
         None
+    }
+
+    /// Was it used within the idle timeout? Up to a tick's length earlier than that it counts as too old.
+    fn is_fresh(&self, idle: &Idle) -> bool {
+        self.ticks.load(Relaxed).saturating_sub(idle.since) < u64::from(TICKS)
     }
 
     /// Does this thread share a connection?
@@ -183,7 +193,7 @@ impl Pool {
             if idle.len() >= self.max_idle {
                 return;
             }
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { sender, since: self.ticks.load(Relaxed) });
             self.stats.idle.fetch_add(1, Relaxed);
         }
         self.reap_later();
@@ -195,7 +205,7 @@ impl Pool {
             return;
         }
         let reaper = Reaper(Arc::downgrade(self));
-        let pause = (self.idle_timeout / 2).max(Duration::from_millis(10));
+        let pause = (self.idle_timeout / TICKS).max(Duration::from_millis(1));
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(pause).await;
@@ -209,11 +219,12 @@ impl Pool {
 
     /// Closes what was not used for too long or has died. `true`: nothing is left.
     fn reap(&self) -> bool {
+        self.ticks.fetch_add(1, Relaxed);
         let mut is_empty = true;
         for slot in &self.slots {
             let mut idle = lock(&slot.http1);
             let before = idle.len();
-            idle.retain(|one| !one.sender.is_closed() && one.since.elapsed() < self.idle_timeout);
+            idle.retain(|one| !one.sender.is_closed() && self.is_fresh(one));
             self.stats.idle.fetch_sub(before - idle.len(), Relaxed);
             is_empty &= idle.is_empty();
             drop(idle);

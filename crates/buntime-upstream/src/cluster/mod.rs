@@ -32,6 +32,7 @@ mod wire;
 
 use std::{
     fmt,
+    future::Future,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
 };
 
@@ -39,6 +40,7 @@ use arc_swap::ArcSwap;
 use axum::body::Body;
 use buntime_core::Error;
 use buntime_http::upstream::UpstreamError;
+use futures_util::{FutureExt, future::Either};
 use http::{Request, Response};
 use tokio_util::sync::DropGuard;
 
@@ -88,23 +90,37 @@ impl Cluster {
     /// may wait, both with `Retry-After`; else what the last attempt failed with. The attempts are in its internal
     /// words.
     pub async fn send(&self, request: Request<Body>, call: &Call<'_>) -> Result<Response<Body>, Error> {
-        // Nothing was ever said of the only target.
-        if self.is_plain && self.commons.version() == 0 {
-            return self.send_plain(request, call).await;
-        }
-        self.send_balanced(request, call).await
+        if self.is_quiet() { self.send_plain(request, call).await } else { self.send_balanced(request, call).await }
     }
 
-    #[inline]
-    async fn send_plain(&self, request: Request<Body>, call: &Call<'_>) -> Result<Response<Body>, Error> {
+    /// Was nothing ever said of the only target?
+    fn is_quiet(&self) -> bool {
+        self.is_plain && self.commons.version() == 0
+    }
+
+    /// Not an `async fn`: the request would be moved once more at each step of the way.
+    fn send_plain<'a>(
+        &'a self,
+        request: Request<Body>,
+        call: &Call<'_>,
+    ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'a> {
         let target = &self.members[0].target;
         target.requests.fetch_add(1, Relaxed);
-        let sending = target.wire.send_once(request, call);
         let own = self.policy.timeout.map(|limit| std::time::Instant::now() + limit);
-        let sent = match [call.deadline, own].into_iter().flatten().min() {
-            None => sending.await,
-            Some(until) => tokio::time::timeout_at(until.into(), sending).await.unwrap_or(Err(UpstreamError::Timeout)),
+        let until = [call.deadline, own].into_iter().flatten().min();
+        let sending = target.wire.send_once(request, call);
+        let sending = match until {
+            None => Either::Left(sending),
+            Some(until) => {
+                let timed = tokio::time::timeout_at(until.into(), sending);
+                Either::Right(timed.map(|sent| sent.unwrap_or(Err(UpstreamError::Timeout))))
+            }
         };
+        sending.map(|sent| self.note_plain(sent))
+    }
+
+    fn note_plain(&self, sent: Result<Response<Body>, UpstreamError>) -> Result<Response<Body>, Error> {
+        let target = &self.members[0].target;
         match sent {
             Ok(response) => {
                 if response.status().is_server_error() {
@@ -181,17 +197,19 @@ impl fmt::Debug for Cluster {
 }
 
 impl Destination for Cluster {
-    async fn send(&self, outgoing: Outgoing) -> Result<Response<Body>, Error> {
+    fn send(&self, outgoing: Outgoing) -> impl Future<Output = Result<Response<Body>, Error>> + Send {
         let Outgoing { request, target_host, target_origin, upgrade, client, consumer, is_secure, deadline } = outgoing;
-        let call = Call {
-            client_ip: client,
-            consumer: consumer.as_deref(),
-            host: HostChoice { host: target_host, origin: target_origin },
-            is_secure,
-            deadline,
-            upgrade,
-        };
-        Self::send(self, request, &call).await
+        let host = HostChoice { host: target_host, origin: target_origin };
+        if self.is_quiet() {
+            let consumer = consumer.as_deref();
+            let call = Call { client_ip: client, consumer, host, is_secure, deadline, upgrade };
+            return Either::Left(self.send_plain(request, &call));
+        }
+        Either::Right(async move {
+            let consumer = consumer.as_deref();
+            let call = Call { client_ip: client, consumer, host, is_secure, deadline, upgrade };
+            self.send_balanced(request, &call).await
+        })
     }
 
     fn keeps_time(&self) -> bool {

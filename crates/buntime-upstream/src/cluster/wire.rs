@@ -2,6 +2,7 @@
 //! A name with several addresses has connections of its own to each.
 
 use std::{
+    future::Future,
     io,
     net::{IpAddr, SocketAddr},
     sync::{
@@ -255,13 +256,13 @@ impl Wire {
 
     /// Sends a request that needs no other attempt.
     #[inline]
-    pub(super) async fn send_once(
-        &self,
+    pub(super) fn send_once<'a>(
+        &'a self,
         mut request: Request<Body>,
         call: &Call<'_>,
-    ) -> Result<Response<Body>, UpstreamError> {
+    ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send + use<'a> {
         self.address(&mut request, call);
-        self.line.of(call).send(request).await
+        self.line.of(call).send(request)
     }
 }
 

@@ -13,8 +13,9 @@ use http::{Response, Version};
 /// Makes it. `idle`: how long the body may bring nothing.
 pub(super) fn shape(response: Response<Body>, idle: Option<Duration>) -> HttpResponse {
     let (mut head, mut body) = response.into_parts();
-    add_via(&mut head.headers, head.version);
+    // What goes makes room for what comes.
     remove_hop_by_hop(&mut head.headers, false);
+    add_via(&mut head.headers, head.version);
     // Ours to the client, not the upstream's: an old one must not make the client's connection close.
     head.version = Version::HTTP_11;
     if let Some(idle) = idle {

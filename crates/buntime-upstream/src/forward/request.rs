@@ -6,7 +6,7 @@ use axum::{body::Body, extract::ConnectInfo};
 use buntime_core::{Cx, Http, Stage, Stages, problem::X_REQUEST_ID};
 use buntime_http::{
     client_address::ClientAddress,
-    hygiene::{add_forwarding, add_via, remove_forwarding, remove_hop_by_hop},
+    hygiene::{add_forwarding, add_via, end_to_end, remove_forwarding, remove_hop_by_hop},
 };
 use http::{
     HeaderName, Request, Uri, header,
@@ -17,17 +17,21 @@ use super::ForwardOptions;
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// Fields that a proxy adds, at most: those of forwarding, `Via`, the request id, `traceparent`, `Host`.
+const ADDED: usize = 9;
+
 /// Makes it. Takes the body, and the head's fields where no hook can look at them any more.
 pub(super) fn prepare(options: &ForwardOptions, cx: &mut Cx<Http>, path: PathAndQuery, upgrade: bool) -> Request<Body> {
     let mut request = Request::new(cx.take_body());
     let client = client_of(cx);
     let has_edge = has_edge(cx);
     let mut headers = if is_looked_at_later(cx.stages()) {
-        cx.request().headers.clone()
+        end_to_end(&cx.request().headers, upgrade, ADDED + options.set.len())
     } else {
-        std::mem::take(&mut cx.request_mut().headers)
+        let mut headers = std::mem::take(&mut cx.request_mut().headers);
+        remove_hop_by_hop(&mut headers, upgrade);
+        headers
     };
-    remove_hop_by_hop(&mut headers, upgrade);
     if !has_edge {
         remove_forwarding(&mut headers);
     }
