@@ -15,6 +15,10 @@ fn the_gateway_complies() {
         ],
         "cors": { "origin": ["https://app.example.com", "*.example.org", "^https://pr-[0-9]+\\.example\\.net$"], "methods": ["GET", "POST"],
                   "allowedHeaders": "x-custom", "exposedHeaders": ["x-total"], "credentials": true, "maxAge": 86400, "privateNetwork": true },
+        "cache": { "ttl": "60s", "methods": ["GET", "HEAD"], "maxBytes": "8mb", "maxEntryBytes": "1mb", "maxVariants": 8,
+                   "excludePaths": ["^/live"], "varyBy": ["consumer", "header:x-tenant"], "heuristic": true, "setCookie": "strip",
+                   "requestDirectives": true, "surrogate": true, "staleWhileRevalidate": "10s", "staleIfError": "1m",
+                   "tagHeaders": "x-tags", "tags": ["site"], "collapse": { "enabled": true, "wait": "2s", "waiters": 100 } },
         "redis": { "url": "redis://127.0.0.1:1/0", "onUnavailable": "open", "timeout": "100ms", "prefix": "test" },
         "ipv6Prefix": 56,
         "maxKeys": 1000

@@ -1,5 +1,6 @@
 //! The REST API: what is limited, who is, and what an operator may do about it. All of it administers.
 
+mod cache;
 pub(crate) mod openapi;
 mod query;
 mod show;
@@ -51,6 +52,9 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/sse", get(live))
         .route("/api/logs", get(logs).delete(forget_logs))
         .route("/api/logs/stats", get(logs_stats))
+        .route("/api/cache", get(cache::figures))
+        .route("/api/cache/entries", get(cache::entries))
+        .route("/api/cache/invalidate", post(cache::invalidate))
         .route("/api/rate-limit/metrics", get(metrics))
         .route("/api/rate-limit/buckets", get(buckets))
         .route("/api/rate-limit/buckets/{*key}", delete(reset))

@@ -25,6 +25,21 @@ pub(crate) fn fragment() -> Value {
                 ])),
                 "delete": operation("Forget the requests", "`cleared` says how many", &figures) },
             "/api/logs/stats": { "get": operation("How many requests were over a limit", "Figures", &figures) },
+            "/api/cache": { "get": operation("Figures of the response cache", "`totals` is null where nothing is cached", &figures) },
+            "/api/cache/entries": { "get": with(
+                operation("What is cached", "Answers, each variant by itself", &list("GatewayCached")), &json!([
+                    parameter("limit", "At most that many", &integer(1, 1_000)),
+                    parameter("prefix", "Keys that begin like this: `/products/`, `example.com/`", &json!({ "type": "string" })),
+                ])) },
+            "/api/cache/invalidate": { "post": {
+                "tags": ["gateway"], "summary": "Forget what is cached: what all that is said fits; nothing said is everything",
+                "requestBody": { "content": { "application/json": { "schema": { "$ref": "#/components/schemas/GatewayInvalidate" } } } },
+                "responses": {
+                    "200": { "description": "How many answers were forgotten, or `all`", "content": { "application/json": { "schema": {
+                        "type": "object", "required": ["invalidated"],
+                        "properties": { "invalidated": { "type": ["integer", "string"] } } } } } },
+                    "400": problem("Nothing is cached, or the body is wrong")
+                } } },
             "/api/rate-limit/metrics": { "get": operation("Every limit with its figures", "Figures", &figures) },
             "/api/rate-limit/buckets": { "get": with(
                 operation("Who is counted", "Keys with what they have left", &list("GatewayBucket")), &json!([
@@ -38,7 +53,8 @@ pub(crate) fn fragment() -> Value {
             "/api/rate-limit/clear": { "post": with(
                 operation("Forget what everybody has used", "`cleared` says how many keys", &figures), &json!([name])) },
         },
-        "components": { "schemas": { "GatewayBucket": bucket(), "GatewayRefusal": refusal() } }
+        "components": { "schemas": { "GatewayBucket": bucket(), "GatewayRefusal": refusal(),
+            "GatewayCached": cached(), "GatewayInvalidate": invalidate() } }
     })
 }
 
@@ -94,6 +110,33 @@ fn refusal() -> Value {
             "timestamp": { "type": "string", "format": "date-time" }, "limit": text, "scope": {}, "key": text, "ip": text,
             "method": text, "path": text, "requestId": text, "consumer": maybe, "route": maybe,
             "rateLimited": { "type": "boolean" }, "retryAfter": { "type": "integer" }
+        }
+    })
+}
+
+fn cached() -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "type": "object", "required": ["key", "scope", "status", "bytes", "age", "ttl", "tags"],
+        "properties": {
+            "key": text, "scope": {}, "route": { "type": ["string", "null"] },
+            "vary": { "type": "array", "items": text, "description": "Fields of requests it depends on" },
+            "status": { "type": "integer" }, "bytes": { "type": "integer" }, "age": { "type": "integer" },
+            "ttl": { "type": "integer", "description": "Seconds it is still fresh; negative when it is stale" },
+            "tags": { "type": "array", "items": text }
+        }
+    })
+}
+
+fn invalidate() -> Value {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "key": text("One URL: `/products/1?a=b` on every host, `example.com/products/1`, or with its scheme"),
+            "prefix": text("URLs that begin like this"),
+            "pattern": text("Paths, as a glob or a regular expression that begins with `^`"),
+            "tag": text("What has this tag")
         }
     })
 }

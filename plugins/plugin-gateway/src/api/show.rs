@@ -77,6 +77,7 @@ impl Api {
         let limits = self.limits();
         json!({
             "rateLimit": { "enabled": !limits.is_empty(), "metrics": self.totals(), "limits": limits },
+            "cache": self.cache_totals(),
             "cors": { "enabled": self.settings.cors.is_some() },
             "redis": self.redis.as_ref().map(|redis| json!({ "connected": redis.is_there(), "failures": redis.failures() })),
             "logs": { "total": self.desk.total() },

@@ -38,7 +38,7 @@ impl Control {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut control = Self::default();
         for line in headers.get_all(header::CACHE_CONTROL) {
-            each(line.as_bytes(), |name, argument| control.take(name, argument));
+            each(line.as_bytes(), |name, argument| control.take(name, &argument));
         }
         control
     }
@@ -71,8 +71,8 @@ impl Control {
         said.then_some(control)
     }
 
-    fn take(&mut self, name: &[u8], argument: Argument<'_>) {
-        let number = || match &argument {
+    fn take(&mut self, name: &[u8], argument: &Argument<'_>) {
+        let number = || match argument {
             Argument::None | Argument::Wrong => None,
             Argument::Text(text) => seconds(text),
         };
@@ -87,9 +87,9 @@ impl Control {
         } else if is("no-store") {
             self.no_store = true;
         } else if is("no-cache") {
-            self.no_cache |= !self.take_fields(&argument);
+            self.no_cache |= !self.take_fields(argument);
         } else if is("private") {
-            self.private |= !self.take_fields(&argument);
+            self.private |= !self.take_fields(argument);
         } else if is("public") {
             self.public = true;
         } else if is("must-revalidate") {

@@ -17,6 +17,9 @@ const OVERHEAD: usize = 512;
 const MOST_TAGS: usize = 100;
 const LONGEST_TAG: usize = 256;
 
+/// What a request said in a field, as it is compared; `None` if the field was absent.
+type Said = Option<Box<[u8]>>;
+
 /// What tells it apart from others of its URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Variant {
@@ -24,7 +27,7 @@ pub(crate) struct Variant {
     /// What `varyBy` says of the request.
     pub(crate) by: Box<[u8]>,
     /// What `Vary` named, and what the request said there.
-    pub(crate) fields: Box<[(HeaderName, Option<Box<[u8]>>)]>,
+    pub(crate) fields: Box<[(HeaderName, Said)]>,
 }
 
 impl Variant {
@@ -71,7 +74,6 @@ pub(crate) struct Stored {
     pub(crate) body: Bytes,
     pub(crate) life: Life,
     pub(crate) received: Instant,
-    pub(crate) received_wall: SystemTime,
     pub(crate) variant: Variant,
     pub(crate) tags: Box<[Box<str>]>,
     pub(crate) weight: usize,
@@ -110,19 +112,8 @@ impl Stored {
         let vary: usize = variant.fields.iter().map(|(_, value)| 64 + value.as_ref().map_or(0, |v| v.len())).sum();
         let words: usize = tags.iter().map(|tag| tag.len() + 16).sum();
         let weight = OVERHEAD + fields + vary + words + variant.by.len() + body.len();
-        let (received, received_wall) = received;
-        Self {
-            status,
-            headers,
-            body,
-            life,
-            received,
-            received_wall,
-            variant,
-            tags,
-            weight,
-            moment: ArcSwapOption::empty(),
-        }
+        let received = received.0;
+        Self { status, headers, body, life, received, variant, tags, weight, moment: ArcSwapOption::empty() }
     }
 
     /// How old it is.

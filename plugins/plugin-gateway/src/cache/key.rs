@@ -74,7 +74,9 @@ impl Key {
 pub(crate) fn of<'a>(cx: &'a Cx<Http>) -> Option<KeyRef<'a>> {
     let head = cx.request();
     // Still there, it came from a trusted proxy, and upstreams are told it.
-    let host = head.headers.get(X_FORWARDED_HOST).or_else(|| head.headers.get(header::HOST))?;
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none())?;
+    let host = head.headers.get(X_FORWARDED_HOST).unwrap_or(host);
     let scheme = cx.meta().scheme;
     Some(KeyRef { scheme, host: host_of(host.to_str().ok()?, scheme), target: head.uri.path_and_query()?.as_str() })
 }

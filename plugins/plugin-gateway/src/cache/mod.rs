@@ -1,14 +1,20 @@
 //! The response cache: RFC 9111 as a shared cache, in memory, bounded by bytes.
 //!
 //! [`policy`] and [`control`] are what the RFC says, and pure; [`key`] and [`entry`] what is stored; [`store`] where;
-//! [`collapse`] lets one fetch for all; [`serve`] answers; [`hooks`] puts it together.
+//! [`collapse`] lets one fetch for all; [`serve`] answers; [`hooks`] puts it together: [`inward`] on the way in, [`outward`]
+//! on the way back, [`renew`] in the background.
 
 pub(crate) mod collapse;
 pub(crate) mod control;
 pub(crate) mod entry;
 pub(crate) mod hooks;
+mod inward;
+mod journey;
 pub(crate) mod key;
+mod outward;
+mod plan;
 pub(crate) mod policy;
+mod renew;
 pub(crate) mod request;
 pub(crate) mod serve;
 pub(crate) mod store;
@@ -20,11 +26,12 @@ use buntime_core::{BoxError, PluginContext};
 use buntime_router::PathPattern;
 
 use self::{
-    hooks::{CacheHooks, Inner, Plan},
+    hooks::CacheHooks,
+    plan::{Inner, Plan},
     policy::Rules,
     store::Store,
 };
-use crate::config::CacheSettings;
+use crate::config::{CacheSettings, Words};
 
 /// How long a request waits for another, unless configured.
 const WAIT: Duration = Duration::from_secs(3);
@@ -45,7 +52,7 @@ pub(crate) fn open(context: &PluginContext, settings: &CacheSettings) -> Result<
 
 fn plan(settings: &CacheSettings) -> Result<Plan, BoxError> {
     let span = |span: Option<buntime_core::units::Span>| span.map_or(Duration::ZERO, Duration::from);
-    let methods = settings.methods.as_ref().map(|methods| methods.as_slice());
+    let methods = settings.methods.as_ref().map(Words::as_slice);
     let has = |method: &str| methods.is_none_or(|methods| methods.iter().any(|one| one == method));
     let collapse = settings.collapse.clone().unwrap_or_default();
     let exclude: Result<Vec<_>, _> = settings.exclude_paths.iter().map(|text| PathPattern::new(text)).collect();

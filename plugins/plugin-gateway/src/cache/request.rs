@@ -53,7 +53,8 @@ impl Asked {
 /// May a request with these directives be given that, so old?
 pub(crate) fn accepts(control: &Control, life: &Life, age: Duration) -> bool {
     let seconds = Duration::from_secs;
-    if control.no_cache || control.max_age.is_some_and(|most| age >= seconds(most).max(Duration::from_millis(1))) {
+    let too_old = |most: u64| most == 0 || age > seconds(most);
+    if control.no_cache || control.max_age.is_some_and(too_old) {
         return false;
     }
     if control.min_fresh.is_some_and(|least| life.lifetime.saturating_sub(age) < seconds(least)) {
@@ -112,8 +113,8 @@ mod tests {
             ("", 15, false),
             ("no-cache", 5, false),
             ("max-age=0", 0, false),
-            ("max-age=5", 5, false),
-            ("max-age=6", 5, true),
+            ("max-age=4", 5, false),
+            ("max-age=5", 5, true),
             ("min-fresh=5", 5, true),
             ("min-fresh=6", 5, false),
             ("max-stale", 500, true),
@@ -122,9 +123,9 @@ mod tests {
         ] {
             assert_eq!(accepts(&of(text), &life, seconds(age)), takes, "{text} {age}");
         }
-        let strict = Life { must_revalidate: true, ..life.clone() };
+        let strict = Life { must_revalidate: true, ..life };
         assert!(!accepts(&of("max-stale"), &strict, seconds(15)));
-        assert!(!accepts(&of("max-stale"), &Life { no_cache: true, ..life }, seconds(5)));
+        assert!(!accepts(&of("max-stale"), &Life { no_cache: true, ..strict }, seconds(5)));
     }
 
     #[test]

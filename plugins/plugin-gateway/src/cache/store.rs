@@ -91,6 +91,23 @@ pub(crate) struct Snapshot {
     pub(crate) invalidated: u64,
 }
 
+impl Snapshot {
+    /// Adds those of another store.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.size += other.size;
+        self.bytes += other.bytes;
+        self.max_bytes += other.max_bytes;
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.stale += other.stale;
+        self.revalidated += other.revalidated;
+        self.collapsed += other.collapsed;
+        self.passed += other.passed;
+        self.stored += other.stored;
+        self.invalidated += other.invalidated;
+    }
+}
+
 impl Store {
     /// An empty one for so many bytes, of which one answer takes `heaviest` at most.
     pub(crate) fn new(max_bytes: u64, max_entry: u64, most_variants: usize) -> Self {
@@ -148,7 +165,7 @@ impl Store {
 
     /// Stores an answer that was asked for then, in the place of the one it varies like. False if it was invalidated
     /// meanwhile.
-    pub(crate) fn insert(&self, key: &Key, stored: Arc<Stored>, asked: Instant) -> bool {
+    pub(crate) fn insert(&self, key: &Key, stored: &Arc<Stored>, asked: Instant) -> bool {
         if self.was_invalidated(key, asked) {
             return false;
         }
@@ -168,7 +185,7 @@ impl Store {
         self.figures.stored.fetch_add(1, Relaxed);
         // Whoever invalidated it between the look and the change has found nothing to remove.
         if self.was_invalidated(key, asked) {
-            self.remove(key, &stored);
+            self.remove(key, stored);
             return false;
         }
         true

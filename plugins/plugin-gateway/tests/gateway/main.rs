@@ -1,6 +1,7 @@
 //! The plugin in a host, asked as clients and operators do.
 
 mod administration;
+mod cache;
 mod common;
 mod cors;
 mod limits;
