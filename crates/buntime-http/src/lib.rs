@@ -4,7 +4,7 @@
 //! - [`server`]: accepts connections, speaks HTTP/1.1 and HTTP/2, refuses what is not HTTP, hands requests to a [`server::Serve`].
 //! - [`upstream`]: pooled connections to one origin each, for what is answered elsewhere.
 //! - the small judges between them: [`client_address`], [`hygiene`], [`path`], [`request_id`], [`trace_context`],
-//!   [`body`], [`upgrade`].
+//!   [`body`], [`kept`], [`media`], [`upgrade`].
 //!
 //! One body type everywhere: [`axum::body::Body`]. What is absent on purpose: routing, error pages with request ids,
 //! anything that knows of plugins.
@@ -13,6 +13,8 @@ pub mod body;
 pub mod client_address;
 mod framing;
 pub mod hygiene;
+pub mod kept;
+pub mod media;
 pub mod path;
 pub mod request_id;
 pub mod server;

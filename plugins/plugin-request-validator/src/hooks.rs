@@ -3,11 +3,13 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use buntime_core::{BoxError, Cx, Error, ErrorKind, Hooks, Http, Meta, Pre, Stages, Step};
-use buntime_http::body::limited;
+use buntime_http::{
+    body::{limited, request_body_error},
+    kept::{Filled, Kept},
+};
 
 use crate::{
     config::ModeName,
-    kept::{Filled, Kept},
     plan::{Ahead, Judging, Plan, too_large},
 };
 
@@ -53,7 +55,7 @@ impl ValidatorHooks {
             Ok(Ok(Filled::Whole)) => self.verdict(&mut kept, judging).await?,
             Ok(Ok(Filled::Over)) => Err(too_large(limit)),
             // There is no body to give on.
-            Ok(Err(broke)) => return Ok(Pre::Fail(broke)),
+            Ok(Err(broke)) => return Ok(Pre::Fail(request_body_error(broke))),
             Err(_) => {
                 Err(Error::new(ErrorKind::RequestTimeout).with_detail("The request body took too long to arrive"))
             }

@@ -1,12 +1,12 @@
 //! One rule: for which requests it is, and what it wants of their heads.
 
 use buntime_core::{Cx, Error, ErrorKind, Http, SettingsProblem, Violation, units::Size};
+use buntime_http::media::{self, MediaPattern};
 use buntime_router::PathPattern;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
 
 use crate::{
     config::RuleSettings,
-    media::{self, MediaPattern},
     query::{self, Types},
     schema::{Schema, short},
 };

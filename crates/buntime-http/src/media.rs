@@ -2,13 +2,13 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-/// `application/json`, `text/*`, `*+json`, `*/*`.
+/// A pattern of content types: `application/json`, `text/*`, `*+json`, `*/*`.
 #[derive(Clone, Debug)]
-pub(crate) struct MediaPattern(Box<str>);
+pub struct MediaPattern(Box<str>);
 
 impl MediaPattern {
     /// Reads one; `None` if it is none.
-    pub(crate) fn new(text: &str) -> Option<Self> {
+    pub fn new(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
         let token = |part: &str| HeaderName::from_bytes(part.as_bytes()).is_ok() && !part.contains('*');
         let fine = match (text.strip_prefix("*+"), text.split_once('/')) {
@@ -20,7 +20,7 @@ impl MediaPattern {
     }
 
     /// Is it that type? Case does not matter.
-    pub(crate) fn is_match(&self, kind: &str) -> bool {
+    pub fn is_match(&self, kind: &str) -> bool {
         let ends = |text: &str, end: &str| {
             let from = text.len().checked_sub(end.len());
             from.and_then(|from| text.get(from..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
@@ -36,8 +36,8 @@ impl MediaPattern {
     }
 }
 
-/// What a request says its body is, without parameters; `None` when it says nothing, says it twice, or says no text.
-pub(crate) fn content_type(headers: &HeaderMap) -> Option<&str> {
+/// What a message says its body is, without parameters; `None` when it says nothing, says it twice, or says no text.
+pub fn content_type(headers: &HeaderMap) -> Option<&str> {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     let line = lines.next().filter(|_| lines.next().is_none())?;
     let kind = line.to_str().ok()?.split(';').next()?.trim();
@@ -45,7 +45,7 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Is it JSON?
-pub(crate) fn is_json(kind: &str) -> bool {
+pub fn is_json(kind: &str) -> bool {
     let sub = kind.split_once('/').map_or("", |(_, sub)| sub);
     let ends =
         sub.len().checked_sub(5).and_then(|from| sub.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case("+json"));
@@ -53,7 +53,7 @@ pub(crate) fn is_json(kind: &str) -> bool {
 }
 
 /// Is the body packed, so that nobody here can read it?
-pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+pub fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 

@@ -1,21 +1,19 @@
-//! A request's body that is read ahead of who gets it: kept as it came, and given on byte for byte.
+//! A body that is read ahead of who gets it: kept as it came, and given on byte for byte.
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use axum::body::Body;
-use buntime_core::{BoxError, Error};
-use buntime_http::body::request_body_error;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use std::future::poll_fn;
 
-/// What was read, and what is still to come.
+/// What was read of a body, and what is still to come.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub struct Kept {
     frames: VecDeque<Frame<Bytes>>,
     read: u64,
     rest: Body,
@@ -24,7 +22,7 @@ pub(crate) struct Kept {
 
 /// How reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Filled {
+pub enum Filled {
     /// It is here as a whole.
     Whole,
     /// It is longer than the limit.
@@ -32,15 +30,16 @@ pub(crate) enum Filled {
 }
 
 impl Kept {
-    pub(crate) fn new(body: Body) -> Self {
+    /// Nothing is read yet.
+    pub fn new(body: Body) -> Self {
         Self { frames: VecDeque::new(), read: 0, ended: body.is_end_stream(), rest: body }
     }
 
     /// Reads until it ends or passes the limit. May be dropped: nothing is lost then.
     ///
     /// # Errors
-    /// If it breaks.
-    pub(crate) async fn fill(&mut self, limit: u64) -> Result<Filled, Error> {
+    /// If it breaks; what came before is lost then.
+    pub async fn fill(&mut self, limit: u64) -> Result<Filled, axum::Error> {
         while !self.ended {
             if self.read.saturating_add(self.rest.size_hint().lower()) > limit {
                 return Ok(Filled::Over);
@@ -49,7 +48,7 @@ impl Kept {
             match poll_fn(|task| Pin::new(&mut *rest).poll_frame(task)).await {
                 None => self.ended = true,
                 Some(frame) => {
-                    let frame = frame.map_err(request_body_error)?;
+                    let frame = frame?;
                     self.read = self.read.saturating_add(frame.data_ref().map_or(0, |data| data.len() as u64));
                     self.frames.push_back(frame);
                 }
@@ -59,7 +58,7 @@ impl Kept {
     }
 
     /// All of its bytes in one piece; one that came in one piece is not copied.
-    pub(crate) fn bytes(&mut self) -> Bytes {
+    pub fn bytes(&mut self) -> Bytes {
         let mut pieces = self.frames.iter().filter_map(Frame::data_ref);
         let one = match (pieces.next(), pieces.next()) {
             (None, _) => return Bytes::new(),
@@ -75,17 +74,26 @@ impl Kept {
         one
     }
 
+    /// Puts other bytes in the place of what was read; trailers stay.
+    pub fn replace(&mut self, bytes: Bytes) {
+        self.frames.retain(Frame::is_trailers);
+        self.read = bytes.len() as u64;
+        if !bytes.is_empty() {
+            self.frames.push_front(Frame::data(bytes));
+        }
+    }
+
     /// The body, from its beginning.
-    pub(crate) fn into_body(self) -> Body {
+    pub fn into_body(self) -> Body {
         Body::new(self)
     }
 }
 
 impl HttpBody for Kept {
     type Data = Bytes;
-    type Error = BoxError;
+    type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Some(frame) = self.frames.pop_front() {
             self.read = self.read.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
             return Poll::Ready(Some(Ok(frame)));
@@ -93,7 +101,7 @@ impl HttpBody for Kept {
         if self.ended {
             return Poll::Ready(None);
         }
-        Pin::new(&mut self.rest).poll_frame(task).map_err(Into::into)
+        Pin::new(&mut self.rest).poll_frame(task)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -122,7 +130,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn pieces(all: &[Vec<u8>], trailers: bool) -> Body {
-        let mut frames: Vec<Result<Frame<Bytes>, BoxError>> =
+        let mut frames: Vec<Result<Frame<Bytes>, axum::Error>> =
             all.iter().map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece)))).collect();
         if trailers {
             let mut map = HeaderMap::new();
