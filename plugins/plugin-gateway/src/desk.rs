@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    cache::store::Store,
+    cache::plan::Inner,
     limits::limit::{Limit, seconds},
 };
 
@@ -29,7 +29,7 @@ const LONGEST_PATH: usize = 256;
 #[derive(Default)]
 pub(crate) struct Desk {
     rosters: Mutex<Vec<Weak<[Limit]>>>,
-    caches: Mutex<Vec<(Scope, Weak<Store>)>>,
+    caches: Mutex<Vec<(Scope, Weak<Inner>)>>,
     refusals: Mutex<VecDeque<Arc<Refusal>>>,
     total: AtomicU64,
 }
@@ -91,18 +91,25 @@ impl Desk {
         rosters.push(Arc::downgrade(limits));
     }
 
-    /// The store of a level, for as long as it is used.
-    pub(crate) fn enlist_cache(&self, scope: &Scope, store: &Arc<Store>) {
+    /// The cache of a level, for as long as it is used.
+    pub(crate) fn enlist_cache(&self, scope: &Scope, cache: &Arc<Inner>) {
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that a reload has made larger or smaller is another.
-        caches.retain(|(of, known)| known.strong_count() > 0 && of != scope);
-        caches.push((scope.clone(), Arc::downgrade(store)));
+        caches.retain(|(_, known)| known.strong_count() > 0);
+        caches.push((scope.clone(), Arc::downgrade(cache)));
     }
 
-    /// Every store there is, and the level that configured it.
-    pub(crate) fn caches(&self) -> Vec<(Scope, Arc<Store>)> {
+    /// Every cache there is, once, and the level that configured it.
+    pub(crate) fn caches(&self) -> Vec<(Scope, Arc<Inner>)> {
         let caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        caches.iter().filter_map(|(scope, store)| Some((scope.clone(), store.upgrade()?))).collect()
+        let mut found: Vec<(Scope, Arc<Inner>)> = Vec::new();
+        // What came last is in force; instances of one level share a store.
+        for (scope, cache) in caches.iter().rev() {
+            let Some(cache) = cache.upgrade() else { continue };
+            if !found.iter().any(|(_, known)| Arc::ptr_eq(&known.store, &cache.store)) {
+                found.push((scope.clone(), cache));
+            }
+        }
+        found
     }
 
     /// Every limit there is, once, with its position in what it is found in.

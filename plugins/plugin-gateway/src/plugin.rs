@@ -33,6 +33,9 @@ pub struct GatewayPlugin;
 
 /// Where the CORS set stands: before whoever asks for an identity.
 const CORS: i32 = 8;
+/// What does not happen while Redis is away.
+const LIMITS: &str = "limits are not counted";
+const CACHED: &str = "what is cached is not shared";
 /// Where the cache stands: behind authorization.
 const CACHE: i32 = 24;
 /// How often counters are rid of what no longer matters.
@@ -62,13 +65,18 @@ impl Plugin for GatewayPlugin {
         if let Some(cors) = &settings.cors {
             startup.hooks(HookSet::new("cors", CorsHooks(CorsPolicy::new(cors)?)).at(CORS));
         }
-        if let Some(settings) = &settings.cache {
-            let hooks = cache::open(&context, settings)?;
-            desk.enlist_cache(&context.origin("/cache").clone(), &hooks.0.store);
+        if let Some(cache) = &settings.cache {
+            let redis = match settings.redis.as_ref().filter(|_| cache.redis == Some(true)) {
+                // A connection of its own: what is large must not hold up what is counted.
+                Some(settings) => Some(connect(&context, settings, CACHED).await?),
+                None => None,
+            };
+            let hooks = cache::open(&context, cache, redis)?;
+            desk.enlist_cache(&context.origin("/cache").clone(), &hooks.0);
             startup.hooks(HookSet::new("cache", hooks).at(CACHE));
         }
         let redis = match settings.redis.as_ref().filter(|_| settings.rate_limit.is_some()) {
-            Some(settings) => Some((connect(&context, settings).await?, settings.on_unavailable)),
+            Some(settings) => Some((connect(&context, settings, LIMITS).await?, settings.on_unavailable)),
             None => None,
         };
         let limits = limits(&context, &settings, redis.is_some()).await?;
@@ -111,15 +119,19 @@ impl Plugin for GatewayPlugin {
 }
 
 /// The Redis of a level, connected to if it is there; otherwise it is tried again each second.
-async fn connect(context: &PluginContext, settings: &RedisSettings) -> Result<Arc<Shared>, BoxError> {
-    let fresh = Shared::new(settings)?;
+async fn connect(
+    context: &PluginContext,
+    settings: &RedisSettings,
+    without: &'static str,
+) -> Result<Arc<Shared>, BoxError> {
+    let fresh = Shared::new(settings, without)?;
     // Not the URL itself: names of what is kept might be shown one day.
-    let told = format!("{}\n{:?}\n{}", settings.url, settings.timeout(), settings.prefix());
+    let told = format!("{}\n{:?}\n{}\n{without}", settings.url, settings.timeout(), settings.prefix());
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, told.as_bytes());
     let level = context.origin("/redis").clone();
     let redis = context.keep_at(&level, &format!("redis/{}", hex(digest.as_ref())), || fresh);
     if !redis.connect().await {
-        tracing::warn!("Redis is away, limits are not counted until it is there");
+        tracing::warn!("Redis is away, {without} until it is there");
     }
     let (kept, of_task) = (redis.clone(), context.clone());
     context.spawn_until_done(async move { kept.keep(&of_task).await });

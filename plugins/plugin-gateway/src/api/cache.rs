@@ -2,12 +2,17 @@
 
 use axum::{Json, extract::State};
 use buntime_core::{Error, ErrorKind};
-use buntime_router::PathPattern;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Api, Query, malformed};
-use crate::cache::{entry::Stored, key::Key, store::Snapshot};
+use crate::cache::{
+    entry::Stored,
+    invalidate::{Meant, What, spelled},
+    key::Key,
+    plan::Inner,
+    store::Snapshot,
+};
 
 /// Most entries of one answer.
 const MOST_ENTRIES: usize = 1_000;
@@ -15,7 +20,10 @@ const MOST_ENTRIES: usize = 1_000;
 impl Api {
     /// Every store with its figures.
     pub(super) fn caches(&self) -> Vec<Value> {
-        let show = |(scope, store): (buntime_core::Scope, std::sync::Arc<crate::cache::store::Store>)| json!({ "scope": scope, "figures": store.snapshot() });
+        let show = |(scope, cache): (buntime_core::Scope, std::sync::Arc<Inner>)| {
+            let redis = cache.tier.as_ref().map(|tier| json!({ "connected": tier.is_there() }));
+            json!({ "scope": scope, "figures": cache.store.snapshot(), "redis": redis })
+        };
         self.desk.caches().into_iter().map(show).collect()
     }
 
@@ -26,8 +34,8 @@ impl Api {
             return Value::Null;
         }
         let mut sum = Snapshot::default();
-        for (_, store) in caches {
-            sum.add(&store.snapshot());
+        for (_, cache) in caches {
+            sum.add(&cache.store.snapshot());
         }
         json!(sum)
     }
@@ -53,11 +61,11 @@ pub(super) async fn entries(State(api): State<Api>, Query(which): Query<WhichEnt
     // Looking at many entries takes a while: not on a thread that serves requests.
     let read = tokio::task::spawn_blocking(move || {
         let mut shown = Vec::new();
-        for (scope, store) in caches {
+        for (scope, cache) in caches {
             let is_meant = |key: &Key| {
                 which.prefix.as_ref().is_none_or(|prefix| spelled(key, prefix).starts_with(prefix.as_str()))
             };
-            for (key, variants) in store.list(most.saturating_sub(shown.len()), is_meant) {
+            for (key, variants) in cache.store.list(most.saturating_sub(shown.len()), is_meant) {
                 shown.extend(variants.iter().map(|stored| show(&key, stored, &scope, now)));
             }
         }
@@ -84,16 +92,6 @@ fn show(key: &Key, stored: &Stored, scope: &buntime_core::Scope, now: std::time:
     })
 }
 
-/// What is to be invalidated: all that is said must be so; nothing said is everything.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct What {
-    key: Option<String>,
-    prefix: Option<String>,
-    pattern: Option<String>,
-    tag: Option<String>,
-}
-
 pub(super) async fn invalidate(State(api): State<Api>, body: axum::body::Bytes) -> Result<Json<Value>, Error> {
     let what: What = if body.trim_ascii().is_empty() {
         What::default()
@@ -104,93 +102,16 @@ pub(super) async fn invalidate(State(api): State<Api>, body: axum::body::Bytes) 
     if caches.is_empty() {
         return Err(Error::new(ErrorKind::Malformed).with_detail("Cache not enabled"));
     }
-    let meant = Meant::new(what)?;
+    let meant = Meant::new(&what).map_err(|error| malformed(format!("`pattern`: {error}")))?;
     let (all, now) = (meant.is_all(), api.context.clock().now());
-    let swept = tokio::task::spawn_blocking(move || {
-        caches.iter().map(|(_, store)| store.sweep(now, |key, stored| meant.has(key, &stored.tags))).sum::<u64>()
-    });
-    let invalidated = swept.await.map_err(Error::internal)?;
+    let tiers: Vec<_> = caches.iter().filter_map(|(_, cache)| cache.tier.clone()).collect();
+    let sweep = move || {
+        let sweep = |cache: &Inner| cache.store.sweep(now, |key, stored| meant.has(key, &stored.tags));
+        caches.iter().map(|(_, cache)| sweep(cache)).sum::<u64>()
+    };
+    let invalidated = tokio::task::spawn_blocking(sweep).await.map_err(Error::internal)?;
+    for tier in tiers {
+        tier.sweep(&what).await;
+    }
     Ok(Json(json!({ "invalidated": if all { json!("all") } else { json!(invalidated) } })))
-}
-
-/// [`What`], ready to compare.
-#[derive(Debug, Default)]
-struct Meant {
-    key: Option<String>,
-    prefix: Option<String>,
-    pattern: Option<PathPattern>,
-    tag: Option<String>,
-}
-
-impl Meant {
-    fn new(what: What) -> Result<Self, Error> {
-        let pattern = what.pattern.as_deref().map(PathPattern::new).transpose();
-        let pattern = pattern.map_err(|error| malformed(format!("`pattern`: {error}")))?;
-        // As the original wrote its keys.
-        let plain =
-            |text: Option<String>| text.map(|text| text.strip_prefix("GET:").map_or(text.clone(), str::to_owned));
-        Ok(Self { key: plain(what.key), prefix: plain(what.prefix), pattern, tag: what.tag })
-    }
-
-    fn is_all(&self) -> bool {
-        self.key.is_none() && self.prefix.is_none() && self.pattern.is_none() && self.tag.is_none()
-    }
-
-    fn has(&self, key: &Key, tags: &[Box<str>]) -> bool {
-        self.key.as_ref().is_none_or(|text| spelled(key, text) == *text)
-            && self.prefix.as_ref().is_none_or(|text| spelled(key, text).starts_with(text.as_str()))
-            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(key.path()))
-            && self.tag.as_ref().is_none_or(|tag| tags.iter().any(|one| **one == **tag))
-    }
-}
-
-/// The key as that text spells keys: with its scheme, with its host, or from the path on.
-fn spelled<'k>(key: &'k Key, text: &str) -> std::borrow::Cow<'k, str> {
-    if text.starts_with('/') {
-        (&*key.target).into()
-    } else if text.contains("://") {
-        key.show().into()
-    } else {
-        format!("{}{}", key.host, key.target).into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_spelled_in_three_ways() {
-        let key = Key { scheme: "http", host: "a.example".into(), target: "/x/y?z=1".into() };
-        let has = |what: Value| {
-            let what: What = serde_json::from_value(what).unwrap();
-            Meant::new(what).unwrap().has(&key, &["blue".into()])
-        };
-        for what in [
-            json!({ "key": "/x/y?z=1" }),
-            json!({ "key": "GET:/x/y?z=1" }),
-            json!({ "key": "a.example/x/y?z=1" }),
-            json!({ "key": "http://a.example/x/y?z=1" }),
-            json!({ "prefix": "/x" }),
-            json!({ "prefix": "a.ex" }),
-            json!({ "pattern": "/x/*" }),
-            json!({ "pattern": "^/x/[a-z]$" }),
-            json!({ "tag": "blue" }),
-            json!({ "tag": "blue", "prefix": "/x/" }),
-            json!({}),
-        ] {
-            assert!(has(what.clone()), "{what}");
-        }
-        for what in [
-            json!({ "key": "/x/y" }),
-            json!({ "key": "b.example/x/y?z=1" }),
-            json!({ "prefix": "/y" }),
-            json!({ "pattern": "/x" }),
-            json!({ "tag": "red" }),
-            json!({ "tag": "blue", "prefix": "/y" }),
-        ] {
-            assert!(!has(what.clone()), "{what}");
-        }
-        assert!(Meant::new(What { pattern: Some("x".to_owned()), ..What::default() }).is_err());
-    }
 }

@@ -20,6 +20,7 @@ use super::{
     request::{Asked, accepts, ask_for_changes},
     serve::{self, Told},
     store::Variants,
+    tier::Tier,
 };
 use crate::config::KeyBy;
 
@@ -128,6 +129,9 @@ impl Inner {
         match self.store.flights.join(number, most) {
             Place::Lead(lead) => {
                 journey.lead = Some(lead);
+                if let Some(tier) = self.tier.as_ref().filter(|tier| journey.stale.is_none() && tier.is_there()) {
+                    return Step::later(async move { Ok(self.ask_others(cx, tier, &asked, journey).await) });
+                }
                 self.go_on(cx, journey);
                 Step::ready(Pre::Continue)
             }
@@ -139,6 +143,28 @@ impl Inner {
                 Step::later(async move { Ok(self.wait(cx, asked, journey, flight, wait, most).await) })
             }
         }
+    }
+
+    /// Looks whether another node has stored it.
+    async fn ask_others(&self, cx: &mut Cx<Http>, tier: &Tier, asked: &Asked, mut journey: Journey) -> Pre<Http> {
+        let route = cx.route().map(|route| route.label.clone());
+        let headers = cx.request().headers.clone();
+        let found = tier.find(&journey.key, route, &journey.by, &headers, &self.clock).await;
+        if let Some(stored) = found
+            && self.store.insert(&journey.key, &std::sync::Arc::new(stored), journey.asked)
+            && let Some(url) = key::of(cx)
+        {
+            let found = self.look(cx, &url, &journey.by, asked, journey.asker, &Told::HIT);
+            if let Found::Answer(response) = found {
+                self.store.figures.hits.fetch_add(1, Relaxed);
+                if let Some(lead) = journey.lead.take() {
+                    lead.end(Outcome::Stored);
+                }
+                return Pre::Respond(response);
+            }
+        }
+        self.go_on(cx, journey);
+        Pre::Continue
     }
 
     /// A number of what is fetched together: URL and `varyBy`.

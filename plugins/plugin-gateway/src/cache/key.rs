@@ -64,6 +64,14 @@ impl Key {
         format!("{}://{}{}", self.scheme, self.host, self.target)
     }
 
+    /// What [`Key::show`] has written.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let scheme = ["http", "https"].into_iter().find(|known| *known == scheme)?;
+        let (host, target) = rest.split_at(rest.find('/')?);
+        Some(Self { scheme, host: host.into(), target: target.into() })
+    }
+
     /// Without the query.
     pub(crate) fn path(&self) -> &str {
         self.target.split_once('?').map_or(&*self.target, |(path, _)| path)

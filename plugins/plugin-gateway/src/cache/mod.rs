@@ -8,17 +8,20 @@ pub(crate) mod collapse;
 pub(crate) mod control;
 pub(crate) mod entry;
 pub(crate) mod hooks;
+pub(crate) mod invalidate;
 mod inward;
 mod journey;
 pub(crate) mod key;
 mod outward;
-mod plan;
+pub(crate) mod plan;
 pub(crate) mod policy;
 mod renew;
 pub(crate) mod request;
 pub(crate) mod serve;
 pub(crate) mod store;
 pub(crate) mod tee;
+mod tier;
+mod wire;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,8 +33,12 @@ use self::{
     plan::{Inner, Plan},
     policy::Rules,
     store::Store,
+    tier::Tier,
 };
-use crate::config::{CacheSettings, Words};
+use crate::{
+    config::{CacheSettings, Words},
+    limits::shared::Shared,
+};
 
 /// How long a request waits for another, unless configured.
 const WAIT: Duration = Duration::from_secs(3);
@@ -40,14 +47,19 @@ const WAITERS: u32 = 10_000;
 const VARIANTS: u32 = 32;
 
 /// What a scope's settings say, and the store of the level that said it: a reload finds it again.
-pub(crate) fn open(context: &PluginContext, settings: &CacheSettings) -> Result<CacheHooks, BoxError> {
+pub(crate) fn open(
+    context: &PluginContext,
+    settings: &CacheSettings,
+    redis: Option<Arc<Shared>>,
+) -> Result<CacheHooks, BoxError> {
     let (bytes, entry) = (settings.max_bytes(), settings.max_entry_bytes());
     let variants = settings.max_variants.unwrap_or(VARIANTS);
     let level = context.origin("/cache").clone();
     let store = context.keep_at(&level, &format!("cache/{bytes}/{entry}/{variants}"), || {
         Store::new(bytes, entry, usize::try_from(variants).unwrap_or(usize::MAX))
     });
-    Ok(CacheHooks(Arc::new(Inner { plan: plan(settings)?, store, clock: context.clock().clone() })))
+    let tier = redis.map(|redis| Tier::start(context, redis, &level, &store));
+    Ok(CacheHooks(Arc::new(Inner { plan: plan(settings)?, store, clock: context.clock().clone(), tier })))
 }
 
 fn plan(settings: &CacheSettings) -> Result<Plan, BoxError> {

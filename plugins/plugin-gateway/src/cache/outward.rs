@@ -48,7 +48,7 @@ impl Inner {
         let headers = &cx.request().headers;
         self.store.figures.revalidated.fetch_add(1, Relaxed);
         let renewed = self.freshened(&stale, &response.headers, &fetched, headers);
-        let stored = renewed.as_ref().is_some_and(|s| self.store.insert(&fetched.key, s, fetched.asked));
+        let stored = renewed.as_ref().is_some_and(|s| self.put(&fetched, s));
         if renewed.is_none() {
             self.store.remove(&fetched.key, &stale);
         }
@@ -131,7 +131,7 @@ impl Inner {
         let (inner, exactly) = (self.clone(), draft.exactly);
         response.body = Tee::body(body, self.plan.max_entry, exactly, move |kept| {
             let stored = match kept {
-                Kept::Whole(body) => inner.store.insert(&fetched.key, &Arc::new(draft.finish(body)), fetched.asked),
+                Kept::Whole(body) => inner.put(&fetched, &Arc::new(draft.finish(body))),
                 Kept::Lost => false,
             };
             if let Some(lead) = lead {
@@ -162,6 +162,21 @@ impl Inner {
         }
         let tags = tags_of(headers, &self.plan.tag_headers, &self.plan.tags);
         Some(Draft { status, headers: kept, life: judged.life, received: (now, wall), variant, tags, exactly })
+    }
+
+    /// Stores it here, and where other nodes look.
+    pub(super) fn put(&self, fetched: &Fetched, stored: &Arc<Stored>) -> bool {
+        let is_stored = self.store.insert(&fetched.key, stored, fetched.asked);
+        if let Some(tier) = self.tier.as_ref().filter(|_| is_stored) {
+            tier.put(&fetched.key, stored, &self.clock);
+        }
+        is_stored
+    }
+
+    fn forget_everywhere(&self, key: &key::Key) {
+        if let Some(tier) = &self.tier {
+            tier.forget(key);
+        }
     }
 
     /// What is stale, where it may take the place of an error.
@@ -197,10 +212,12 @@ impl Inner {
         let Some(key) = key::of(cx).map(|url| url.to_key()) else { return };
         let now = self.clock.now();
         self.store.invalidate(&key, now);
+        self.forget_everywhere(&key);
         for name in [header::LOCATION, header::CONTENT_LOCATION] {
             let value = head.headers.get(name).and_then(|value| value.to_str().ok());
             if let Some(other) = value.and_then(|value| key::named(&key, value)) {
                 self.store.invalidate(&other, now);
+                self.forget_everywhere(&other);
             }
         }
     }

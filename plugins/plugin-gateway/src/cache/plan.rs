@@ -6,7 +6,7 @@ use buntime_core::Clock;
 use buntime_router::PathPattern;
 use http::HeaderName;
 
-use super::{policy::Rules, store::Store};
+use super::{policy::Rules, store::Store, tier::Tier};
 use crate::config::KeyBy;
 
 /// What the settings of one scope say.
@@ -30,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) plan: Plan,
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Clock,
+    /// What other nodes share.
+    pub(crate) tier: Option<Arc<Tier>>,
 }
 
 /// The last to use a store empties it: it is kept for as long as the level lists the plugin, which may be without a cache.

@@ -59,7 +59,7 @@ impl Inner {
         let (head, body) = response.into_parts();
         if head.status == StatusCode::NOT_MODIFIED {
             let renewed = self.freshened(&stale, &head.headers, &fetched, &headers);
-            let stored = renewed.is_some_and(|stored| self.store.insert(&fetched.key, &stored, fetched.asked));
+            let stored = renewed.is_some_and(|stored| self.put(&fetched, &stored));
             self.store.figures.revalidated.fetch_add(1, Relaxed);
             return lead.end(if stored { Outcome::Stored } else { Outcome::Apart });
         }
@@ -72,7 +72,7 @@ impl Inner {
         };
         let outcome = match axum::body::to_bytes(body, self.plan.max_entry).await {
             Ok(body) if draft.exactly.is_none_or(|exactly| exactly == body.len() as u64) => {
-                let stored = self.store.insert(&fetched.key, &Arc::new(draft.finish(body)), fetched.asked);
+                let stored = self.put(&fetched, &Arc::new(draft.finish(body)));
                 if stored { Outcome::Stored } else { Outcome::Apart }
             }
             _ => Outcome::Apart,

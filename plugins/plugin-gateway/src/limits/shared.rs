@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     connection: ArcSwapOption<Connected>,
     timeout: Duration,
     prefix: String,
+    /// What does not happen while it is away.
+    without: &'static str,
     lost: Notify,
     /// Held by the instance that keeps the connection.
     keeper: Mutex<()>,
@@ -104,8 +106,8 @@ fn place(limit: &Limit) -> String {
 }
 
 impl Shared {
-    /// A server, not yet connected to.
-    pub(crate) fn new(settings: &RedisSettings) -> Result<Self, BoxError> {
+    /// A server, not yet connected to. `without`: what does not happen while it is away.
+    pub(crate) fn new(settings: &RedisSettings, without: &'static str) -> Result<Self, BoxError> {
         // The error may repeat the URL, which may hold a password.
         let client = Client::open(settings.url.as_str()).map_err(|_| "`redis.url` is no URL of a Redis server")?;
         Ok(Self {
@@ -113,6 +115,7 @@ impl Shared {
             connection: ArcSwapOption::empty(),
             timeout: settings.timeout(),
             prefix: format!("{}:", settings.prefix()),
+            without,
             lost: Notify::new(),
             keeper: Mutex::new(()),
             instances: AtomicUsize::new(0),
@@ -188,10 +191,27 @@ impl Shared {
         let before = self.connection.compare_and_swap(connection, None);
         if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, connection)) {
             self.failures.fetch_add(1, Relaxed);
-            tracing::warn!("Redis is away, limits are not counted: {why}");
+            tracing::warn!("Redis is away, {}: {why}", self.without);
             self.lost.notify_one();
         }
         Away
+    }
+
+    /// A key of this program.
+    pub(crate) fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Asks anything else of it. What it refuses is no answer either, but it is there.
+    pub(crate) async fn command<T: redis::FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
+        let Some(connection) = self.connection.load_full() else { return Err(Away) };
+        let mut used = connection.connection.clone();
+        match tokio::time::timeout(self.timeout, command.query_async::<T>(&mut used)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) if error.code().is_some() => Err(Away),
+            Ok(Err(error)) => Err(self.lose(&connection, &error)),
+            Err(_) => Err(self.lose(&connection, &"no answer in time")),
+        }
     }
 
     /// Connects, unless it is connected; false if that fails.
@@ -243,7 +263,7 @@ impl Shared {
             if !self.is_there() {
                 was_there = was_there && self.failures() == 0;
                 if self.connect().await && !was_there {
-                    tracing::info!("Redis is there, limits are counted");
+                    tracing::info!("Redis is there; while it was away, {}", self.without);
                     was_there = true;
                 }
             }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::common::{api, get, header, json as read, start};
 
 /// A server of its own, killed when dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     _dir: tempfile::TempDir,
@@ -28,7 +28,7 @@ fn binary() -> Option<PathBuf> {
     found
 }
 
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -39,22 +39,27 @@ fn run(binary: &Path, dir: &Path, address: SocketAddr) -> Child {
 }
 
 impl Server {
-    async fn start_at(address: SocketAddr) -> Option<Self> {
+    pub(crate) async fn start_at(address: SocketAddr) -> Option<Self> {
         let (binary, dir) = (binary()?, tempfile::tempdir().unwrap());
         let child = run(&binary, dir.path(), address);
         eventually("redis listens", || async move { tokio::net::TcpStream::connect(address).await.is_ok() }).await;
         Some(Self { child, address, _dir: dir })
     }
 
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         Self::start_at(free()).await
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     fn settings(&self, limit: &Value) -> Value {
         settings(self.address, limit, "open")
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }

@@ -46,7 +46,7 @@ async fn what_was_asked_for_before_it_was_invalidated_is_not_stored() {
     }
 }
 
-async fn post(host: &Host, what: &Value) -> Value {
+pub(super) async fn post(host: &Host, what: &Value) -> Value {
     use tower::ServiceExt;
     let request = http::Request::builder().method("POST").uri("/p/gateway/api/cache/invalidate");
     let request = request.header("content-type", "application/json").body(Body::from(what.to_string())).unwrap();

@@ -4,6 +4,7 @@ mod collapse;
 mod invalidation;
 mod safety;
 mod serving;
+mod shared;
 
 use std::{
     sync::{
