@@ -11,6 +11,7 @@ mod limits;
 mod malformed;
 mod many;
 mod overload;
+mod pages;
 mod protocols;
 mod proxying;
 mod reload;

@@ -4,6 +4,7 @@
 //! Every test has its own directory, its own ports (0) and no order among the others. Nothing sleeps to be in time:
 //! `buntime_testing::eventually` asks until it is so.
 
+mod browser;
 mod certificate;
 pub mod client;
 mod gateway;
@@ -17,6 +18,7 @@ mod stamp;
 mod upstreams;
 mod websocket;
 
+pub use browser::{Browser, Tab};
 pub use certificate::Certificate;
 pub use client::Answer;
 pub use gateway::{Gateway, proxying, rule, start_copy};

@@ -41,6 +41,18 @@ const NEEDS: &[Need] = &[
         why: "tests: what the response cache is held by",
         optional: false,
     },
+    Need {
+        program: "chromium",
+        from: From::Debian("chromium"),
+        why: "tests: pages as a person uses them",
+        optional: false,
+    },
+    Need {
+        program: "axe-core",
+        from: From::Npm("axe-core@4.10.3"),
+        why: "tests: pages can be used by everybody",
+        optional: false,
+    },
     Need { program: "cargo-nextest", from: From::Cargo("cargo-nextest"), why: "faster tests", optional: true },
 ];
 

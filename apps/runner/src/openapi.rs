@@ -177,7 +177,8 @@ fn own_paths() -> Map<String, Value> {
     add("/api/explain", json!({ "get": explain }));
     add(
         "/api/session",
-        json!({ "post": open(operation("Exchanges the admin token for a cookie", None, &[("200", "Signed in")])),
+        json!({ "get": open(operation("Is this session open, and may whoever asks administer? For browsers, the form to sign in", None, &ok)),
+                "post": open(operation("Exchanges the admin token for a cookie", None, &[("200", "Signed in")])),
                 "delete": open(operation("Ends the session", None, &[("204", "Signed out")])) }),
     );
     add("/api/openapi.json", json!({ "get": operation("This document", None, &ok) }));

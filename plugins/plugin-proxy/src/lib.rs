@@ -22,6 +22,7 @@ mod health;
 mod hooks;
 mod html;
 mod opener;
+mod page;
 mod plugin;
 mod rewrite;
 mod rule;

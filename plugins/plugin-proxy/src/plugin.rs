@@ -15,6 +15,7 @@ use crate::{
     dynamic::{Book, Options},
     hooks::ProxyHooks,
     opener::{Missing, Opener},
+    page,
     table::Entry,
 };
 
@@ -56,6 +57,7 @@ impl Plugin for ProxyPlugin {
         startup.hooks::<Http>(HookSet::new("rules", ProxyHooks::new(book.rules().clone())));
         startup.routes(Access::Admin, api::router(book.clone()));
         startup.openapi(api::openapi());
+        buntime_ui::register(startup, Access::Admin, page::page());
         startup.route_source(Arc::new(book.rules().clone()));
         Ok(())
     }

@@ -44,8 +44,9 @@ pub(crate) fn router(admin: Admin) -> Router {
     let admin = Arc::new(admin);
     let open = Router::new()
         .route("/docs", get(docs))
-        .route("/session", post(session::open).delete(session::end))
-        .with_state(Arc::clone(&admin));
+        .route("/session", post(session::open).get(session::show).delete(session::end))
+        .with_state(Arc::clone(&admin))
+        .merge(pages::assets());
     let guarded = Router::new()
         .route("/plugins", get(plugins::list).post(plugins::add))
         .route("/plugins/sequence", put(plugins::arrange))
@@ -72,5 +73,6 @@ async fn document(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn docs(State(admin): State<Arc<Admin>>) -> Response {
-    pages::docs(&openapi::document(&admin.shared.host.live()))
+    let live = admin.shared.host.live();
+    pages::docs(&live.plugins(), &openapi::document(&live))
 }

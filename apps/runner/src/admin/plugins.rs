@@ -8,26 +8,38 @@ use axum::{
     response::Response,
 };
 use buntime_config::PluginEntry;
-use buntime_core::{PluginName, host::report::PluginReport};
+use buntime_core::{PluginName, Stage, host::report::PluginReport, stats::StageReading};
 use http::{HeaderValue, Request, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Admin, body, failure::Failure};
 use crate::{
-    gateway::answer::json,
+    gateway::{answer::json, frozen::sets},
     keeper::{Edit, Place, unknown},
 };
 
 type Shared = State<Arc<Admin>>;
 
 pub(super) async fn list(State(admin): Shared) -> Response {
-    let plugins: Vec<Value> = admin.shared.host.live().plugins().iter().map(view).collect();
-    json(StatusCode::OK, &json!({ "count": plugins.len(), "plugins": plugins }))
+    let live = admin.shared.host.live();
+    let plugins: Vec<Value> = live.plugins().iter().map(view).collect();
+    json(StatusCode::OK, &json!({ "count": plugins.len(), "plugins": plugins, "chain": sets(live.chain()) }))
 }
 
 fn view(report: &PluginReport) -> Value {
-    serde_json::to_value(report).unwrap_or_default()
+    let mut value = serde_json::to_value(report).unwrap_or_default();
+    for (at, hook) in report.hooks.iter().enumerate() {
+        value["hooks"][at]["latency"] = hook.readings.iter().map(|(stage, reading)| latency(*stage, reading)).collect();
+    }
+    value
+}
+
+/// How long the hooks of a stage took.
+fn latency(stage: Stage, reading: &StageReading) -> Value {
+    let calls = reading.calls();
+    let mean = if calls > 0 { reading.total.as_secs_f64() * 1e6 / calls as f64 } else { 0.0 };
+    json!({ "stage": stage.as_str(), "calls": calls, "mean_us": (mean * 1e3).round() / 1e3 })
 }
 
 /// One, with its settings, secrets masked.

@@ -2,14 +2,21 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{body::Body, extract::State, response::Response};
+use axum::{
+    body::Body,
+    extract::{Query, State},
+    response::Response,
+};
 use buntime_core::{Error, ErrorKind, Meta};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Admin, body, failure::Failure, guard::Refusal, sessions};
-use crate::{gateway::answer, pages};
+use crate::{
+    gateway::{answer, gate::Visitor},
+    pages,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +58,35 @@ pub(super) async fn open(State(admin): State<Arc<Admin>>, request: Request<Body>
     };
     set_cookie(&mut response, &id, sessions::LIFETIME.as_secs(), meta.scheme == "https");
     Ok(response)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Shown {
+    #[serde(rename = "return")]
+    target: String,
+}
+
+/// For browsers the form, for programs whether this session is open and whether whoever asks may administer.
+pub(super) async fn show(State(admin): State<Arc<Admin>>, request: Request<Body>) -> Result<Response, Failure> {
+    let Some(Visitor { client, settings }) = request.extensions().get::<Visitor>() else {
+        return Err(Error::new(ErrorKind::Internal).into());
+    };
+    let headers = request.headers();
+    if answer::accepts(headers, "text/html") {
+        let query = Query::<Shown>::try_from_uri(request.uri()).map(|query| query.0).unwrap_or_default();
+        let none = "No admin token is configured here, so there is nothing to sign in with: set BUNTIME_ADMIN_TOKEN.";
+        let mut response = pages::sign_in(&local(query.target), settings.admin.is_none().then_some(none));
+        // It was asked for.
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().remove(header::WWW_AUTHENTICATE);
+        return Ok(response);
+    }
+    let open =
+        |id: &str| settings.admin.is_some_and(|token| admin.shared.guard.sessions.is_open(id, token, Instant::now()));
+    let is_open = sessions::id_of(headers).is_some_and(open);
+    let administers = admin.shared.guard.judge(settings, client, headers).is_ok();
+    Ok(answer::json(StatusCode::OK, &json!({ "signedIn": is_open, "administers": administers })))
 }
 
 pub(super) async fn end(State(admin): State<Arc<Admin>>, request: Request<Body>) -> Response {

@@ -135,7 +135,7 @@ impl Frozen {
 }
 
 /// The hook sets of a chain in order: `gateway:cors`.
-fn sets(chain: &Chain<Http>) -> Vec<String> {
+pub(crate) fn sets(chain: &Chain<Http>) -> Vec<String> {
     chain.links().iter().map(|link| format!("{}:{}", link.member.plugin, link.set)).collect()
 }
 

@@ -10,6 +10,7 @@ use std::{
 
 use axum::body::Body;
 use buntime_core::{Access, BoxFuture, Cx, Error, ErrorKind, Handler, Http, HttpResponse, Matched, Step, handler_fn};
+use buntime_http::client_address::ClientAddress;
 use http::{Method, Request, Response, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     admin::guard::{Guard, Refusal, check_origin},
     pages,
+    settings::Settings,
 };
 
 /// See the module.
@@ -87,6 +89,9 @@ where
         // Hooks see the path that the client asked for.
         *request.uri_mut() = target;
         let matched = Arc::clone(&self.gate.matched);
+        if self.gate.access == Access::Public && &*self.gate.base == "/api" {
+            request.extensions_mut().insert(Visitor::of(&exchange));
+        }
         if let Some(refusal) = self.gate.refusal(&exchange, &request) {
             let handler = Arc::new(handler_fn(move |cx: &mut Cx<Http>| refuse(refusal, cx)));
             return Box::pin(async move { Ok(exchange.observed(matched, request, handler).await) });
@@ -113,6 +118,19 @@ pub(crate) struct Entered {
     pub(crate) exchange: Exchange,
     /// What the client asked for.
     pub(crate) target: Uri,
+}
+
+/// What the admin API's open routes know of who asks.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    pub(crate) client: ClientAddress,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl Visitor {
+    fn of(exchange: &Exchange) -> Self {
+        Self { client: exchange.client.clone(), settings: Arc::clone(&exchange.settings) }
+    }
 }
 
 /// A browser that lacks the token is shown where to enter it.

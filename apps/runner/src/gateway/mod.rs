@@ -29,7 +29,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
 use self::{
-    exchange::Exchange,
+    exchange::{Exchange, matched},
     frozen::{Base, Routes},
     gate::Entered,
     in_flight::Full,
@@ -37,6 +37,7 @@ use self::{
 };
 use crate::{
     admin::{guard::Guard, sessions},
+    pages,
     settings::Settings,
 };
 
@@ -78,6 +79,8 @@ impl Shared {
 pub(crate) struct Gateway {
     shared: Arc<Shared>,
     admin: Base,
+    /// The page of all plugins.
+    plugins: Base,
     own: Own,
 }
 
@@ -86,7 +89,9 @@ impl Gateway {
     pub(crate) fn new(shared: Arc<Shared>, admin: Router) -> Self {
         let own = Own::new(&shared.host);
         let admin = Base { path: "/api".into(), matched: Arc::clone(&own.labels.api), router: admin, ui: false };
-        Self { shared, admin, own }
+        let router = pages::router(&shared, &shared.guard);
+        let plugins = Base { path: "/p".into(), matched: matched("plugins", None), router, ui: true };
+        Self { shared, admin, plugins, own }
     }
 
     /// What is not on the way of forwarded requests is boxed, and all that can be is done at once, so that the future of
@@ -138,6 +143,7 @@ impl Gateway {
                 exchange.observed(Arc::clone(&self.own.labels.well_known), request, handler).await
             }
             _ if locate::is_below(path, "/api") => enter(&self.admin, exchange, request).await,
+            pages::PLUGINS => enter(&self.plugins, exchange, request).await,
             _ => match frozen.base(path) {
                 Some(base) if wants_page(base, &request) => {
                     let target = format!("{}/", base.path);

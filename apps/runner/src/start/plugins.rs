@@ -24,7 +24,7 @@ use crate::{
     gateway::{frozen::Frozen, in_flight::InFlight},
     keeper::{Current, Origin},
     overlay::store::Store,
-    program,
+    pages, program,
     services::Opening,
 };
 
@@ -76,6 +76,7 @@ pub(super) async fn start(
     services.provide::<ServerStats>(Arc::clone(stats));
     services.provide(Arc::new(BaseDir(loaded.dir.clone())));
     services.provide::<Outbound>(Arc::default());
+    services.provide(Arc::new(pages::runtime()));
     let builder = Host::builder().catalog(origin.catalog.clone()).data_dir(&config.data_dir).services(services);
     let host = builder.program(current.program(&origin.catalog)).start().await.map_err(|errors| {
         opening.end();
