@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use buntime_core::{BoxError, Error, ErrorKind, PluginContext, Scope};
 use buntime_http::media::{self, MediaPattern};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 
 use crate::{
     config::{ContentFilterSettings, Encoded, On, Ranges},
@@ -54,7 +54,7 @@ pub(crate) enum Kind {
     Binary,
     /// Text.
     Text,
-    /// Text that is packed.
+    /// Text that is packed, or in characters that are not those of ASCII.
     Encoded,
 }
 
@@ -95,11 +95,20 @@ impl Plan {
 
     /// What a body is.
     pub(crate) fn kind(&self, headers: &HeaderMap) -> Kind {
-        let Some(kind) = media::content_type(headers) else { return Kind::Binary };
-        if !self.text.iter().any(|pattern| pattern.is_match(kind)) {
+        // Who says several things may be believed any of them: one that is text is enough.
+        let lines = headers.get_all(header::CONTENT_TYPE).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+        let (mut is_text, mut is_wide) = (false, false);
+        for line in lines {
+            for said in line.split(',') {
+                let (kind, parameters) = said.split_once(';').unwrap_or((said, ""));
+                is_text |= self.text.iter().any(|pattern| pattern.is_match(kind.trim()));
+                is_wide |= wide(parameters);
+            }
+        }
+        if !is_text {
             return Kind::Binary;
         }
-        if media::is_encoded(headers) { Kind::Encoded } else { Kind::Text }
+        if is_wide || media::is_encoded(headers) { Kind::Encoded } else { Kind::Text }
     }
 
     /// What a request is refused with. Says nothing of what was found.
@@ -107,6 +116,18 @@ impl Plan {
         let error = Error::new(ErrorKind::Forbidden).with_status(self.status).with_code(CODE);
         error.with_detail("The request has content that is not allowed")
     }
+}
+
+/// Does the `charset` among these parameters write the letters of ASCII in other bytes?
+fn wide(parameters: &str) -> bool {
+    let charset = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
+    let mut charset = charset.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    charset.any(|(_, value)| {
+        let value = value.trim().trim_matches('"').to_ascii_lowercase();
+        ["utf-16", "utf16", "utf-32", "utf32", "utf-7", "ucs-", "iso-10646", "unicode", "ibm037", "cp037", "ebcdic"]
+            .iter()
+            .any(|wide| value.starts_with(wide))
+    })
 }
 
 /// What takes the place of a response.

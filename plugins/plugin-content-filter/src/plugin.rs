@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use buntime_core::{
-    Access, BoxError, Capability, Changes, HookSet, Http, Metadata, Plugin, Scope, SettingsSpec, Startup,
+    Access, BoxError, Capability, Changes, HookSet, Http, Metadata, Plugin, Roster, Scope, SettingsSpec, Startup,
 };
 
-use crate::{api, config::ContentFilterSettings, desk::Desk, hooks::FilterHooks, plan::Plan};
+use crate::{api, config::ContentFilterSettings, hooks::FilterHooks, plan::Plan};
 
 /// `@buntime/plugin-content-filter`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,15 +32,15 @@ impl Plugin for ContentFilterPlugin {
     async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
         let settings: ContentFilterSettings = startup.settings()?;
         let context = startup.context();
-        let desk = context.keep_at(&Scope::Gateway, "desk", Desk::default);
+        let roster = context.keep_at(&Scope::Gateway, "roster", Roster::<Plan>::default);
         if !settings.rules.is_empty() {
             // Automata take a while: not on the threads that serve.
             let plan = tokio::task::spawn_blocking(move || Plan::new(&settings, &context)).await??;
             let plan = Arc::new(plan);
-            desk.enlist(&plan);
+            roster.enlist(&plan.scope, &plan);
             startup.hooks::<Http>(HookSet::new("filter", FilterHooks(plan)).changing(Changes::REQUEST_BODY));
         }
-        startup.routes(Access::Admin, api::router(desk));
+        startup.routes(Access::Admin, api::router(roster));
         startup.openapi(api::openapi());
         Ok(())
     }

@@ -7,18 +7,18 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     routing::get,
 };
-use buntime_core::{Error, ErrorKind};
+use buntime_core::{Error, ErrorKind, Roster};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::{desk, hooks::Restriction};
 
-pub(crate) fn router(desk: Arc<Desk>) -> Router {
-    Router::new().route("/api/stats", get(stats)).route("/api/check", get(check)).with_state(desk)
+pub(crate) fn router(roster: Arc<Roster<Restriction>>) -> Router {
+    Router::new().route("/api/stats", get(stats)).route("/api/check", get(check)).with_state(roster)
 }
 
-async fn stats(State(desk): State<Arc<Desk>>) -> Json<Value> {
-    Json(desk.stats())
+async fn stats(State(roster): State<Arc<Roster<Restriction>>>) -> Json<Value> {
+    Json(desk::stats(&roster))
 }
 
 /// Which address.
@@ -29,13 +29,13 @@ struct Which {
 }
 
 async fn check(
-    State(desk): State<Arc<Desk>>,
+    State(roster): State<Arc<Roster<Restriction>>>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Value>, Error> {
     let Ok(Query(Which { ip })) = which else {
         return Err(Error::new(ErrorKind::Malformed).with_detail("Write an address: `?ip=192.0.2.1`"));
     };
-    Ok(Json(desk.judge(ip)))
+    Ok(Json(desk::judge(&roster, ip)))
 }
 
 pub(crate) fn openapi() -> Value {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use buntime_core::{Access, BoxError, Capability, HookSet, Http, Metadata, Plugin, Scope, SettingsSpec, Startup};
+use buntime_core::{
+    Access, BoxError, Capability, HookSet, Http, Metadata, Plugin, Roster, Scope, SettingsSpec, Startup,
+};
 
 use crate::{
     api,
     config::IpRestrictionSettings,
-    desk::{Desk, Figures},
+    desk::Figures,
     hooks::{Restriction, RestrictionHooks},
     networks,
 };
@@ -34,7 +36,7 @@ impl Plugin for IpRestrictionPlugin {
     async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
         let settings: IpRestrictionSettings = startup.settings()?;
         let context = startup.context();
-        let desk = context.keep_at(&Scope::Gateway, "desk", Desk::default);
+        let roster = context.keep_at(&Scope::Gateway, "roster", Roster::<Restriction>::default);
         for (key, list) in [("allow", &settings.allow), ("deny", &settings.deny)] {
             if let Some((inner, outer, count)) = list.as_deref().and_then(networks::nested) {
                 tracing::warn!(
@@ -47,10 +49,10 @@ impl Plugin for IpRestrictionPlugin {
         if settings.allow.is_some() || settings.deny.is_some() {
             let figures = context.keep("figures", Figures::default);
             let restriction = Arc::new(Restriction::new(&settings, context.scope().clone(), figures));
-            desk.enlist(&restriction);
+            roster.enlist(context.scope(), &restriction);
             startup.hooks::<Http>(HookSet::new("restriction", RestrictionHooks(restriction)));
         }
-        startup.routes(Access::Admin, api::router(desk));
+        startup.routes(Access::Admin, api::router(roster));
         startup.openapi(api::openapi());
         Ok(())
     }

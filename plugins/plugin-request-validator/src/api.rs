@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::{Json, Router, extract::State, routing::get};
+use buntime_core::Roster;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::{desk, plan::Plan};
 
-pub(crate) fn router(desk: Arc<Desk>) -> Router {
-    Router::new().route("/api/stats", get(stats)).with_state(desk)
+pub(crate) fn router(roster: Arc<Roster<Plan>>) -> Router {
+    Router::new().route("/api/stats", get(stats)).with_state(roster)
 }
 
-async fn stats(State(desk): State<Arc<Desk>>) -> Json<Value> {
-    Json(desk.stats())
+async fn stats(State(roster): State<Arc<Roster<Plan>>>) -> Json<Value> {
+    Json(desk::stats(&roster))
 }
 
 pub(crate) fn openapi() -> Value {

@@ -1,10 +1,8 @@
 //! What an operator sees of all instances together.
 
-use std::sync::{
-    Arc, Mutex, PoisonError, Weak,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use buntime_core::Roster;
 use serde_json::{Map, Value, json};
 
 use crate::plan::Plan;
@@ -33,38 +31,16 @@ impl Figures {
     }
 }
 
-/// Every instance there is, for as long as it lives.
-#[derive(Debug, Default)]
-pub(crate) struct Desk(Mutex<Vec<Weak<Plan>>>);
-
-impl Desk {
-    pub(crate) fn enlist(&self, plan: &Arc<Plan>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|known| known.strong_count() > 0);
-        all.push(Arc::downgrade(plan));
-    }
-
-    pub(crate) fn stats(&self) -> Value {
-        let known: Vec<Arc<Plan>> = {
-            let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            all.iter().rev().filter_map(Weak::upgrade).collect()
-        };
-        // What came last is in force; one that is on its way out may still be there.
-        let mut plans: Vec<Arc<Plan>> = Vec::with_capacity(known.len());
-        for plan in known {
-            if !plans.iter().any(|other| other.scope == plan.scope) {
-                plans.push(plan);
-            }
-        }
-        plans.sort_by(|a, b| a.scope.cmp(&b.scope));
-        let total = |of: fn(&Figures) -> u64| plans.iter().map(|plan| of(&plan.figures)).sum::<u64>();
-        json!({
-            "passed": total(|figures| figures.passed.load(Relaxed)),
-            "refused": total(Figures::refused),
-            "observed": total(|figures| figures.observed.load(Relaxed)),
-            "scopes": plans.iter().map(|plan| shown(plan)).collect::<Vec<_>>(),
-        })
-    }
+/// Figures of every scope, and of all together.
+pub(crate) fn stats(roster: &Roster<Plan>) -> Value {
+    let plans = roster.list();
+    let total = |of: fn(&Figures) -> u64| plans.iter().map(|(_, plan)| of(&plan.figures)).sum::<u64>();
+    json!({
+        "passed": total(|figures| figures.passed.load(Relaxed)),
+        "refused": total(Figures::refused),
+        "observed": total(|figures| figures.observed.load(Relaxed)),
+        "scopes": plans.iter().map(|(_, plan)| shown(plan)).collect::<Vec<_>>(),
+    })
 }
 
 fn shown(plan: &Plan) -> Value {

@@ -3,15 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use buntime_core::{Access, BoxError, Capability, HookSet, Http, Metadata, Plugin, Scope, SettingsSpec, Startup};
-
-use crate::{
-    api,
-    config::RequestValidatorSettings,
-    desk::{Desk, Figures},
-    hooks::ValidatorHooks,
-    plan::Plan,
+use buntime_core::{
+    Access, BoxError, Capability, HookSet, Http, Metadata, Plugin, Roster, Scope, SettingsSpec, Startup,
 };
+
+use crate::{api, config::RequestValidatorSettings, desk::Figures, hooks::ValidatorHooks, plan::Plan};
 
 /// `@buntime/plugin-request-validator`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +30,7 @@ impl Plugin for RequestValidatorPlugin {
     async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
         let settings: RequestValidatorSettings = startup.settings()?;
         let context = startup.context();
-        let desk = context.keep_at(&Scope::Gateway, "desk", Desk::default);
+        let roster = context.keep_at(&Scope::Gateway, "roster", Roster::<Plan>::default);
         if settings != RequestValidatorSettings::default() {
             let figures = context.keep("figures", Figures::default);
             let scope = context.scope().clone();
@@ -43,11 +39,11 @@ impl Plugin for RequestValidatorPlugin {
             let plan = Arc::new(
                 plan.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?,
             );
-            desk.enlist(&plan);
+            roster.enlist(&plan.scope, &plan);
             // It gives the body back as it came.
             startup.hooks::<Http>(HookSet::new("validation", ValidatorHooks(plan)));
         }
-        startup.routes(Access::Admin, api::router(desk));
+        startup.routes(Access::Admin, api::router(roster));
         startup.openapi(api::openapi());
         Ok(())
     }

@@ -95,6 +95,26 @@ async fn binary_and_packed_bodies() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_a_body_does_not_hide_it() {
+    let host = start(json!({ "rules": [{ "detect": ["credit_card"], "action": "block" }] })).await;
+    for (kinds, expected) in [
+        (&["image/png", "application/json"][..], 403),
+        (&["application/json", "image/png"], 403),
+        (&["image/png, text/plain; charset=utf-8"], 403),
+        (&["TEXT/plain;charset=latin1"], 403),
+        (&["text/plain; charset=\"UTF-16LE\""], 415),
+        (&["text/plain; a=b; Charset=utf-32"], 415),
+        (&["image/png; charset=utf-16"], 200),
+    ] {
+        let request = Request::builder().method("POST").uri("/");
+        let request = kinds.iter().fold(request, |request, kind| request.header("content-type", *kind));
+        let (response, _) =
+            exchange(&host, request.body(Body::from(CARD)).unwrap(), |_| Response::new(Body::empty())).await;
+        assert_eq!(response.status().as_u16(), expected, "{kinds:?}");
+    }
+}
+
+#[tokio::test]
 async fn to_observe_is_to_count() {
     let host = start(json!({ "rules": [{ "name": "cards", "detect": ["credit_card"], "action": "observe" }] })).await;
     let (status, _, seen) = send(&host, "application/json", CARD).await;
