@@ -12,6 +12,7 @@ mod malformed;
 mod many;
 mod overload;
 mod pages;
+mod policies;
 mod protocols;
 mod proxying;
 mod reload;
