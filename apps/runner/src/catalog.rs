@@ -25,6 +25,8 @@ pub fn builtin() -> Catalog {
     add(&mut catalog, plugin_ip_restriction::IpRestrictionPlugin);
     #[cfg(feature = "request-validator")]
     add(&mut catalog, plugin_request_validator::RequestValidatorPlugin);
+    #[cfg(feature = "transformer")]
+    add(&mut catalog, plugin_transformer::TransformerPlugin);
     #[cfg(feature = "content-filter")]
     add(&mut catalog, plugin_content_filter::ContentFilterPlugin);
     #[cfg(feature = "proxy")]
@@ -40,6 +42,7 @@ pub fn builtin() -> Catalog {
     feature = "gateway",
     feature = "ip-restriction",
     feature = "request-validator",
+    feature = "transformer",
     feature = "content-filter",
     feature = "proxy",
     feature = "consumer-keys"

@@ -16,7 +16,6 @@ mod api;
 mod config;
 mod desk;
 mod hooks;
-mod json;
 mod limits;
 mod plan;
 mod plugin;

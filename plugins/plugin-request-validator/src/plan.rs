@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use buntime_content::json;
 use buntime_core::{Cx, Error, ErrorKind, Http, Scope, SettingsProblem, Violation};
 use bytes::Bytes;
 use http::{Method, header};
@@ -10,7 +11,6 @@ use http_body::Body as _;
 use crate::{
     config::{ModeName, RequestValidatorSettings},
     desk::Figures,
-    json,
     limits::Limits,
     rule::Rule,
 };
