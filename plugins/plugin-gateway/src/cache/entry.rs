@@ -6,10 +6,17 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{key, policy::Life};
+use super::{
+    key,
+    policy::Life,
+    serve::{CACHE_STATUS, X_CACHE},
+};
+
+/// Fields that each answer has of its own.
+const MADE_ANEW: [HeaderName; 3] = [header::AGE, CACHE_STATUS, X_CACHE];
 
 /// What an entry takes beside its texts and its body, about.
 const OVERHEAD: usize = 512;
@@ -69,8 +76,10 @@ pub(crate) fn with_scratch<R>(run: impl FnOnce(&mut Vec<u8>) -> R) -> R {
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) status: StatusCode,
-    /// As they are sent, but for what is made anew.
+    /// As they are sent, with places for what is made anew: what is copied for an answer then need not grow.
     pub(crate) headers: HeaderMap,
+    /// What caches further on have said in `Cache-Status`.
+    said: Option<Box<str>>,
     pub(crate) body: Bytes,
     pub(crate) life: Life,
     pub(crate) received: Instant,
@@ -94,13 +103,14 @@ impl Stored {
     /// Makes it; weighs it too.
     pub(crate) fn new(
         status: StatusCode,
-        mut headers: HeaderMap,
+        headers: &HeaderMap,
         body: Bytes,
         life: Life,
         received: (Instant, SystemTime),
         variant: Variant,
         tags: Box<[Box<str>]>,
     ) -> Self {
+        let mut headers = own(headers);
         if status != StatusCode::NO_CONTENT {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
@@ -108,12 +118,39 @@ impl Stored {
             let date = HeaderValue::try_from(httpdate::fmt_http_date(received.1));
             headers.insert(header::DATE, date.unwrap_or_else(|_| HeaderValue::from_static("")));
         }
+        let lines = headers.get_all(CACHE_STATUS).iter().filter_map(|line| line.to_str().ok());
+        let said = lines.collect::<Vec<_>>().join(", ");
+        let said = (!said.is_empty()).then(|| said.into());
+        for name in MADE_ANEW {
+            headers.insert(name, HeaderValue::from_static(""));
+        }
         let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 48).sum();
         let vary: usize = variant.fields.iter().map(|(_, value)| 64 + value.as_ref().map_or(0, |v| v.len())).sum();
         let words: usize = tags.iter().map(|tag| tag.len() + 16).sum();
         let weight = OVERHEAD + fields + vary + words + variant.by.len() + body.len();
         let received = received.0;
-        Self { status, headers, body, life, received, variant, tags, weight, moment: ArcSwapOption::empty() }
+        Self { status, headers, said, body, life, received, variant, tags, weight, moment: ArcSwapOption::empty() }
+    }
+
+    /// Its fields as they came.
+    pub(crate) fn fields(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        for name in MADE_ANEW {
+            headers.remove(name);
+        }
+        if let Some(said) = self.said.as_ref().and_then(|said| HeaderValue::try_from(&**said).ok()) {
+            headers.insert(CACHE_STATUS, said);
+        }
+        headers
+    }
+
+    /// `Cache-Status` with that at its end.
+    pub(crate) fn status(&self, told: &str) -> HeaderValue {
+        let made = match &self.said {
+            Some(said) => HeaderValue::try_from(format!("{said}, {told}")),
+            None => HeaderValue::try_from(told),
+        };
+        made.unwrap_or_else(|_| HeaderValue::from_static("buntime"))
     }
 
     /// How old it is.
@@ -130,14 +167,27 @@ impl Stored {
         }
         let lifetime = i64::try_from(self.life.lifetime.as_secs()).unwrap_or(i64::MAX);
         let ttl = lifetime.saturating_sub_unsigned(second);
-        let hit = HeaderValue::try_from(format!("buntime; hit; ttl={ttl}"));
-        self.moment.store(Some(Arc::new(Moment {
-            second,
-            age: HeaderValue::from(second),
-            hit: hit.unwrap_or_else(|_| HeaderValue::from_static("buntime; hit")),
-        })));
+        let hit = self.status(&format!("buntime; hit; ttl={ttl}"));
+        self.moment.store(Some(Arc::new(Moment { second, age: HeaderValue::from(second), hit })));
         self.moment.load()
     }
+}
+
+/// The same fields in memory of their own: what a connection has read is shared with all else it has read at once.
+fn own(headers: &HeaderMap) -> HeaderMap {
+    let mut bytes = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
+    for value in headers.values() {
+        bytes.extend_from_slice(value.as_bytes());
+    }
+    let mut bytes = bytes.freeze();
+    let mut own = HeaderMap::with_capacity(headers.len() + MADE_ANEW.len() + 2);
+    for (name, value) in headers {
+        // Never an error: it was a value before.
+        if let Ok(value) = HeaderValue::from_maybe_shared(bytes.split_to(value.len())) {
+            own.append(name.clone(), value);
+        }
+    }
+    own
 }
 
 /// The tags an answer has: those of its fields, in words, and those of the settings.

@@ -128,6 +128,12 @@ impl Inner {
         };
         match self.store.flights.join(number, most) {
             Place::Lead(lead) => {
+                // Who led before may have ended between the look and this.
+                if let Found::Answer(response) = self.look(cx, &url, &journey.by, &asked, asker, &Told::HIT) {
+                    self.store.figures.hits.fetch_add(1, Relaxed);
+                    lead.end(Outcome::Stored);
+                    return Step::ready(Pre::Respond(response));
+                }
                 journey.lead = Some(lead);
                 if let Some(tier) = self.tier.as_ref().filter(|tier| journey.stale.is_none() && tier.is_there()) {
                     return Step::later(async move { Ok(self.ask_others(cx, tier, &asked, journey).await) });
@@ -191,27 +197,10 @@ impl Inner {
                 Ok(Err(_)) => Outcome::Gone,
                 Err(_) => Outcome::Apart,
             };
-            if outcome == Outcome::Stored {
-                let told = Told { word: "HIT", status: Some(HeaderValue::from_static("buntime; hit; collapsed")) };
-                let found = match key::of(cx) {
-                    Some(url) => self.look(cx, &url, &journey.by, &asked, journey.asker, &told),
-                    None => Found::Fetch { stale: None, why: "uri-miss" },
-                };
-                match found {
-                    Found::Answer(response) => {
-                        self.store.figures.hits.fetch_add(1, Relaxed);
-                        self.store.figures.collapsed.fetch_add(1, Relaxed);
-                        return Pre::Respond(response);
-                    }
-                    // Fetched this moment, and stale already: it is good enough for who waited for it.
-                    Found::Meanwhile(stored) => {
-                        let head = cx.request();
-                        self.store.figures.collapsed.fetch_add(1, Relaxed);
-                        let now = self.clock.now();
-                        return Pre::respond(serve::answer(&stored, &head.method, &head.headers, now, &told));
-                    }
-                    Found::Fetch { stale, why } => (journey.stale, journey.why) = (stale, why),
-                }
+            if outcome == Outcome::Stored
+                && let Some(answer) = self.brought(cx, &asked, &mut journey)
+            {
+                return answer;
             }
             if outcome == Outcome::Apart {
                 break;
@@ -219,6 +208,11 @@ impl Inner {
             // Its client has gone, or what it brought is not for this request.
             match self.store.flights.join(journey.number, most) {
                 Place::Lead(lead) => {
+                    // Another may have led, and ended, meanwhile.
+                    if let Some(answer) = self.brought(cx, &asked, &mut journey) {
+                        lead.end(Outcome::Stored);
+                        return answer;
+                    }
                     journey.lead = Some(lead);
                     break;
                 }
@@ -229,6 +223,26 @@ impl Inner {
         journey.asked = self.clock.now();
         self.go_on(cx, journey);
         Pre::Continue
+    }
+
+    /// What another has fetched, if it is for this request too.
+    fn brought(&self, cx: &Cx<Http>, asked: &Asked, journey: &mut Journey) -> Option<Pre<Http>> {
+        let told = Told { word: "HIT", status: Some("buntime; hit; collapsed".into()) };
+        let response = match self.look(cx, &key::of(cx)?, &journey.by, asked, journey.asker, &told) {
+            Found::Answer(response) => response,
+            // Fetched this moment, and stale already: it is good enough for who waited for it.
+            Found::Meanwhile(stored) => {
+                let head = cx.request();
+                Box::new(serve::answer(&stored, &head.method, &head.headers, self.clock.now(), &told))
+            }
+            Found::Fetch { stale, why } => {
+                (journey.stale, journey.why) = (stale, why);
+                return None;
+            }
+        };
+        self.store.figures.hits.fetch_add(1, Relaxed);
+        self.store.figures.collapsed.fetch_add(1, Relaxed);
+        Some(Pre::Respond(response))
     }
 
     /// Lets the request go on to the upstream, with a condition if something is there.

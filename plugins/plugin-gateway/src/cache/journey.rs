@@ -71,7 +71,7 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn finish(self, body: bytes::Bytes) -> Stored {
-        Stored::new(self.status, self.headers, body, self.life, self.received, self.variant, self.tags)
+        Stored::new(self.status, &self.headers, body, self.life, self.received, self.variant, self.tags)
     }
 }
 

@@ -56,7 +56,7 @@ impl Inner {
             lead.end(if stored { Outcome::Stored } else { Outcome::Apart });
         }
         let text = format!("buntime; fwd={}; fwd-status=304{}", journey.why, if stored { "; stored" } else { "" });
-        let told = Told { word: "REVALIDATED", status: HeaderValue::try_from(text).ok() };
+        let told = Told { word: "REVALIDATED", status: Some(text.into()) };
         let given = renewed.unwrap_or(stale);
         let method = &cx.request().method;
         Post::Replace(Box::new(serve::answer(&given, method, headers, self.clock.now(), &told)))
@@ -70,7 +70,7 @@ impl Inner {
         fetched: &Fetched,
         asked: &HeaderMap,
     ) -> Option<Arc<Stored>> {
-        let mut headers = stale.headers.clone();
+        let mut headers = stale.fields();
         if !new.contains_key(header::DATE) {
             headers.remove(header::DATE);
         }
@@ -193,7 +193,7 @@ impl Inner {
         }
         self.store.figures.stale.fetch_add(1, Relaxed);
         let text = format!("buntime; fwd={}; fwd-status={}; detail=stale-if-error", journey.why, status.as_u16());
-        let told = Told { word: "STALE", status: HeaderValue::try_from(text).ok() };
+        let told = Told { word: "STALE", status: Some(text.into()) };
         let head = cx.request();
         tracing::warn!(request_id = cx.meta().request_id_str(), "served stale instead of {}", status.as_u16());
         Some(serve::answer(stale, &head.method, &head.headers, now, &told))

@@ -1,6 +1,9 @@
 //! Answers from what is stored: whole, a range of it, its head, or only that it has not changed.
 
-use std::time::{Instant, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Instant, SystemTime},
+};
 
 use axum::body::Body;
 use buntime_core::HttpResponse;
@@ -18,7 +21,7 @@ pub(crate) struct Told {
     /// Of `X-Cache`.
     pub(crate) word: &'static str,
     /// Of `Cache-Status`; `None` is a plain hit.
-    pub(crate) status: Option<HeaderValue>,
+    pub(crate) status: Option<Cow<'static, str>>,
 }
 
 impl Told {
@@ -72,7 +75,8 @@ fn finish(mut response: Response<Body>, stored: &Stored, now: Instant, told: &To
     let moment = stored.moment(stored.age(now));
     if let Some(moment) = &*moment {
         headers.insert(header::AGE, moment.age.clone());
-        headers.append(CACHE_STATUS, told.status.as_ref().unwrap_or(&moment.hit).clone());
+        let status = told.status.as_ref().map(|told| stored.status(told));
+        headers.insert(CACHE_STATUS, status.unwrap_or_else(|| moment.hit.clone()));
     }
     headers.insert(X_CACHE, HeaderValue::from_static(told.word));
     response.into()

@@ -43,7 +43,7 @@ pub(super) fn write(stored: &Stored, now: Instant, wall: SystemTime) -> Option<V
     let life = &stored.life;
     let head = Head {
         status: stored.status.as_u16(),
-        headers: stored.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+        headers: stored.fields().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
         times: [life.lifetime, life.initial_age, life.stale_while_revalidate, life.stale_if_error].map(millis),
         no_cache: life.no_cache,
         must_revalidate: life.must_revalidate,
@@ -92,7 +92,7 @@ pub(super) fn read(bytes: &[u8], variant: Variant, now: Instant, wall: SystemTim
     };
     let tags = head.tags.into_iter().map(String::into_boxed_str).collect();
     let status = StatusCode::from_u16(head.status).ok().filter(|status| !status.is_informational())?;
-    Some(Stored::new(status, headers, Bytes::copy_from_slice(body), life, (now, wall), variant, tags))
+    Some(Stored::new(status, &headers, Bytes::copy_from_slice(body), life, (now, wall), variant, tags))
 }
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
         let life = Life { lifetime: Duration::from_secs(60), explicit: true, ..Life::default() };
         let now = (Instant::now(), SystemTime::now());
         let tags: Box<[Box<str>]> = Box::new(["t".into()]);
-        Stored::new(StatusCode::OK, headers, Bytes::from_static(b"body"), life, now, Variant::default(), tags)
+        Stored::new(StatusCode::OK, &headers, Bytes::from_static(b"body"), life, now, Variant::default(), tags)
     }
 
     #[test]

@@ -42,3 +42,44 @@ fn a_hundred_thousand_keys_take_less_than_forty_megabytes_and_then_it_is_flat() 
     let third = fill(400_000, 700_000);
     assert!(third.bytes_current <= 100_000, "{third:?}");
 }
+
+/// What a hit allocates beyond the same exchange with a response that has no fields and no body: the response's fields
+/// (two: their places and their values), its box, its body's box.
+#[test]
+fn a_hit_allocates_its_response_and_nothing_else() {
+    use crate::common::{builder, get};
+    use buntime_core::{Http, Step, handler_fn};
+    use serde_json::json;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let per_exchange = |settings: serde_json::Value, full: bool| {
+        let host = runtime.block_on(builder(settings).start()).unwrap();
+        let exchange = || {
+            let handler = handler_fn::<Http, _>(move |_| {
+                let mut response = http::Response::new(axum::body::Body::empty());
+                if full {
+                    *response.body_mut() = axum::body::Body::from("x".repeat(1000));
+                    for (name, value) in
+                        [("cache-control", "max-age=3600"), ("etag", "\"a\""), ("x-a", "1"), ("x-b", "2")]
+                    {
+                        response.headers_mut().insert(name, http::HeaderValue::from_static(value));
+                    }
+                }
+                Step::ready(response.into())
+            });
+            let response = runtime.block_on(get("/a").answered(&host, handler));
+            // The first is stored when it has been read.
+            runtime.block_on(axum::body::to_bytes(response.into_body(), 1 << 20)).unwrap()
+        };
+        exchange();
+        let measured = allocation_counter::measure(|| {
+            for _ in 0..100 {
+                exchange();
+            }
+        });
+        measured.count_total as f64 / 100.0
+    };
+    let bare = per_exchange(json!({}), false);
+    let hit = per_exchange(json!({ "cache": {} }), true);
+    assert!(hit - bare <= 6.0, "a hit: {hit}, nothing: {bare}");
+}
