@@ -98,6 +98,15 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn what_is_wrong_with_a_request_is_listed() {
+        let wrong = Violation { part: "body", at: "/a/0".into(), detail: "it is no number".into() };
+        let error = Error::new(ErrorKind::Malformed).with_violations(vec![wrong]);
+        let body = axum::body::to_bytes(response(&error, None).into_body(), 4096).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["errors"], json!([{ "in": "body", "at": "/a/0", "detail": "it is no number" }]));
+    }
+
     #[test]
     fn a_503_says_when_and_a_401_says_how() {
         let busy = response(&Error::new(ErrorKind::OverCapacity), None);
