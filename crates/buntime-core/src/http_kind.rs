@@ -224,7 +224,7 @@ impl Cx<Http> {
             let (rest, request_id) = (chain.clone(), cx.meta.request_id.clone());
             chain.spawn(async move {
                 let answer = rest.run_in(cx).await;
-                then(rest.answered(answer, request_id)).await;
+                then(Chain::answered(answer, request_id)).await;
             });
         };
         self.afterwards = Some(Box::new((request, Box::new(run))));

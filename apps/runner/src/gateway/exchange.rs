@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
+use arc_swap::Guard as Loaded;
 use axum::body::Body;
 use buntime_core::{Error, Handler, Http, HttpRequest, Matched, Meta};
 use buntime_http::{
@@ -16,6 +17,13 @@ use super::{
 };
 use crate::settings::Settings;
 
+/// What one look at a request tells: who sent it, under which id.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) client: ClientAddress,
+    pub(crate) meta: Meta,
+}
+
 /// One exchange: everything it began with stays the same for it, whatever is reloaded meanwhile.
 #[derive(Clone)]
 pub(crate) struct Exchange {
@@ -25,16 +33,15 @@ pub(crate) struct Exchange {
     pub(crate) meta: Meta,
 }
 
-impl Exchange {
+impl Seen {
     /// Looks at a request: who sent it, under which id, for which path. Takes away what nobody outside may say.
     ///
     /// # Errors
-    /// With the exchange, a path that is none.
-    pub(crate) fn begin(
+    /// With what was seen, a path that is none.
+    pub(crate) fn look(
         request: &mut Request<Body>,
         connection: &Arc<ConnectionInfo>,
-        frozen: Arc<Frozen>,
-        settings: Arc<Settings>,
+        settings: &Settings,
     ) -> (Self, Result<(), Error>) {
         let headers = request.headers_mut();
         let client = ClientAddress::of(connection.peer, connection.tls, headers, &settings.trusted);
@@ -63,15 +70,31 @@ impl Exchange {
                 *request.uri_mut() = uri;
             }
         });
-        (Self { frozen, settings, client, meta }, path.map_err(Error::from))
+        (Self { client, meta }, path.map_err(Error::from))
     }
 
+    /// The exchange, with all it goes by.
+    pub(crate) fn keep(self, frozen: Loaded<Arc<Frozen>>, settings: Loaded<Arc<Settings>>) -> Exchange {
+        let (frozen, settings) = (Loaded::into_inner(frozen), Loaded::into_inner(settings));
+        Exchange { frozen, settings, client: self.client, meta: self.meta }
+    }
+
+    /// Answers it behind the chain of what claimed it. Needs no more than that: each thing that all exchanges share and
+    /// one keeps is a count that the threads take from each other.
+    pub(crate) fn claimed(
+        mut self,
+        claimed: Claimed,
+        request: HttpRequest,
+    ) -> impl Future<Output = Response<Body>> + use<> {
+        self.meta.route = Some(claimed.matched);
+        claimed.chain.respond(self.meta, request, claimed.handler)
+    }
+}
+
+impl Exchange {
     /// Counts it among those under way, where that is asked for.
     pub(crate) fn enter(&self) -> Result<Option<Counted>, Full> {
-        match self.settings.max_requests {
-            None => Ok(None),
-            Some(limit) => self.frozen.in_flight.enter(limit).map(Some).ok_or(Full),
-        }
+        self.frozen.in_flight.admit(self.settings.max_requests)
     }
 
     /// Answers it behind the whole chain.
@@ -83,16 +106,6 @@ impl Exchange {
     ) -> impl Future<Output = Response<Body>> + use<> {
         self.meta.route = Some(matched);
         self.frozen.live.chain().respond(self.meta, request, handler)
-    }
-
-    /// Answers it behind the chain of what claimed it.
-    pub(crate) fn claimed(
-        mut self,
-        claimed: Claimed,
-        request: HttpRequest,
-    ) -> impl Future<Output = Response<Body>> + use<> {
-        self.meta.route = Some(claimed.matched);
-        claimed.chain.respond(self.meta, request, claimed.handler)
     }
 
     /// Answers it behind those that only look.

@@ -182,17 +182,16 @@ impl Routes {
     }
 
     /// The router of what runs now. Built anew by the first who finds that what runs is no longer what it was.
-    pub(crate) fn current(&self) -> Arc<Frozen> {
-        let live = self.host.live();
+    pub(crate) fn current(&self) -> Loaded<Arc<Frozen>> {
         let frozen = self.frozen.load();
-        if Arc::ptr_eq(&frozen.live, &live) {
-            return Loaded::into_inner(frozen);
+        if self.host.runs(&frozen.live) {
+            return frozen;
         }
         let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
         let live = self.host.live();
         if !Arc::ptr_eq(&self.frozen.load().live, &live) {
             self.frozen.store(Arc::new(Frozen::new(live, &self.guard, self.in_flight.clone())));
         }
-        self.frozen.load_full()
+        self.frozen.load()
     }
 }

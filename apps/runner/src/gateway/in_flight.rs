@@ -37,8 +37,16 @@ pub(crate) fn full() -> Arc<dyn Handler<Http>> {
 pub(crate) struct Counted(Arc<AtomicUsize>);
 
 impl InFlight {
+    /// One more, where there is a limit.
+    pub(crate) fn admit(&self, limit: Option<usize>) -> Result<Option<Counted>, Full> {
+        match limit {
+            None => Ok(None),
+            Some(limit) => self.enter(limit).map(Some).ok_or(Full),
+        }
+    }
+
     /// One more, unless there are `limit` already.
-    pub(crate) fn enter(&self, limit: usize) -> Option<Counted> {
+    fn enter(&self, limit: usize) -> Option<Counted> {
         let counted = Counted(Arc::clone(&self.0));
         // Taken back at once when it was one too many: the count is never above by more than those who are refused.
         if self.0.fetch_add(1, Relaxed) < limit { Some(counted) } else { None }

@@ -29,7 +29,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
 use self::{
-    exchange::{Exchange, matched},
+    exchange::{Exchange, Seen, matched},
     frozen::{Base, Routes},
     gate::Entered,
     in_flight::Full,
@@ -101,29 +101,29 @@ impl Gateway {
         mut request: Request<Body>,
         connection: &Arc<ConnectionInfo>,
     ) -> impl Future<Output = Response<Body>> + Send + use<'_> {
-        let settings = self.shared.settings.load_full();
-        let (exchange, path) = Exchange::begin(&mut request, connection, self.shared.routes.current(), settings);
+        let (frozen, settings) = (self.shared.routes.current(), self.shared.settings.load());
+        let (seen, path) = Seen::look(&mut request, connection, &settings);
         if let Err(error) = path {
-            return Either::Right(self.refuse_path(exchange, request, error).boxed());
+            return Either::Right(self.refuse_path(seen.keep(frozen, settings), request, error).boxed());
         }
         if own::is_ours(request.uri().path()) {
-            return Either::Right(self.answer_ourselves(exchange, request).boxed());
+            return Either::Right(self.answer_ourselves(seen.keep(frozen, settings), request).boxed());
         }
         // From here on it is somebody else's request: our session is none of their business.
         sessions::hide(request.headers_mut());
-        let counted = match exchange.enter() {
+        let counted = match frozen.in_flight.admit(settings.max_requests) {
             Ok(counted) => counted,
             Err(Full) => {
-                let refused = exchange.observed(Arc::clone(&self.own.labels.refused), request, in_flight::full());
-                return Either::Right(refused.boxed());
+                let (exchange, refused) = (seen.keep(frozen, settings), Arc::clone(&self.own.labels.refused));
+                return Either::Right(exchange.observed(refused, request, in_flight::full()).boxed());
             }
         };
         let (head, body) = request.into_parts();
-        let claimed = exchange.frozen.claimed(&head);
+        let claimed = frozen.claimed(&head);
         let request = HttpRequest { head, body };
         let answered = match claimed {
-            Some(claimed) => Either::Left(exchange.claimed(claimed, request)),
-            None => Either::Right(self.unclaimed(exchange, request.into()).boxed()),
+            Some(claimed) => Either::Left(seen.claimed(claimed, request)),
+            None => Either::Right(self.unclaimed(seen.keep(frozen, settings), request.into()).boxed()),
         };
         Either::Left(answered.map(|response| match counted {
             Some(counted) => counted.until_sent(response),

@@ -34,21 +34,21 @@ impl Chain<Http> {
         handler: Arc<dyn Handler<Http>>,
     ) -> impl Future<Output = Response<Body>> + use<R> {
         let request_id = meta.request_id.clone();
-        let chain = self.clone();
-        self.run(meta, request.into(), handler).map(move |answer| chain.answered(answer, request_id))
+        self.run(meta, request.into(), handler).map(move |answer| Self::answered(answer, request_id))
     }
 
-    pub(crate) fn answered(&self, mut answer: Answer<Http>, request_id: HeaderValue) -> Response<Body> {
+    pub(crate) fn answered(mut answer: Answer<Http>, request_id: HeaderValue) -> Response<Body> {
         let mut response = answer.result.unwrap_or_else(|error| {
             log_error(&error, &request_id);
             problem::response(&error, Some(&request_id)).into()
         });
         response.head.headers.insert(X_REQUEST_ID, request_id);
         if response.head.status == StatusCode::SWITCHING_PROTOCOLS
+            && let Some(chain) = answer.tail.chain().cloned()
             && let Some(relay) = response.head.extensions.remove::<Upgrade>().and_then(|upgrade| upgrade.take())
         {
             answer.tail.let_go();
-            self.spawn(relay(answer.tail));
+            chain.spawn(relay(answer.tail));
             return response.into();
         }
         if may_last(&response) {

@@ -104,7 +104,7 @@ impl<K: Kind> State<K> {
         let result = match self.way_in().await {
             Turn::Handle => {
                 let handler = self.cx.handler.clone();
-                self.handle(handler).await
+                handle(&mut self.cx, &mut self.pulse, handler).await
             }
             Turn::Answer(response) => Ok(*response),
             Turn::Fail(error) => Err(error),
@@ -119,29 +119,30 @@ impl<K: Kind> State<K> {
         result
     }
 
-    /// The pre hooks in chain order, until one of them ends it.
+    /// The pre hooks in chain order, until one of them ends it. The chain is borrowed, not cloned, here and on the way
+    /// out: its count is shared by all threads, which take its line from each other.
     async fn way_in(&mut self) -> Turn<K> {
-        let mut chain = self.chain.clone();
         let mut index = 0;
         loop {
             // Who calls is known now, or will not be.
-            if index == chain.split()
+            if index == self.chain.split()
                 && let Some(consumer) = self.cx.consumer()
-                && let Some(branches) = &chain.branches
+                && let Some(branches) = &self.chain.branches
             {
-                match branches.of(&chain, consumer) {
+                match branches.of(&self.chain, consumer) {
                     Branch::Same => {}
-                    Branch::On(other) => chain = self.go_on(other),
+                    Branch::On(other) => self.go_on(other),
                     Branch::Later(building) => match self.await_branch(building).await {
-                        Ok(other) => chain = self.go_on(other),
+                        Ok(other) => self.go_on(other),
                         Err(error) => return Turn::Fail(error.into()),
                     },
                 }
             }
-            if index >= chain.links().len() {
+            if index >= self.chain.links().len() {
                 return Turn::Handle;
             }
-            if let Some(end) = chain.batch_at(index) {
+            if let Some(end) = self.chain.batch_at(index) {
+                let chain = self.chain.clone();
                 // Boxed, as few chains have one.
                 match Box::pin(self.batch(&chain, index, end)).await {
                     None => index = end,
@@ -149,18 +150,23 @@ impl<K: Kind> State<K> {
                 }
                 continue;
             }
-            let link = &chain.links()[index];
-            let outcome = match self.enter(link, index).await {
-                Entry::Entered if link.stages.has(Stage::Pre) => {
-                    invoke(link, index, &mut self.cx, &mut PreCall, &mut self.pulse).await
+            let link = &self.chain.links()[index];
+            let outcome = match enter(link, index, &mut self.cx, &mut self.pulse).await {
+                Entry::Entered => {
+                    self.entered.set(index);
+                    self.inside = index + 1;
+                    if link.stages.has(Stage::Pre) {
+                        invoke(link, index, &mut self.cx, &mut PreCall, &mut self.pulse).await
+                    } else {
+                        Pre::Continue
+                    }
                 }
-                Entry::Entered => Pre::Continue,
                 Entry::Instead(outcome) => outcome,
             };
             if let Some(turn) = self.turn(outcome) {
                 if let Some(again) = self.cx.afterwards.take() {
                     let (request, run) = *again;
-                    run(Arc::new(chain.behind(index)), self.cx.again(request));
+                    run(Arc::new(self.chain.behind(index)), self.cx.again(request));
                 }
                 return turn;
             }
@@ -169,10 +175,9 @@ impl<K: Kind> State<K> {
     }
 
     /// From here on the exchange runs on that chain, whose links up to here are the same.
-    fn go_on(&mut self, chain: Arc<Chain<K>>) -> Arc<Chain<K>> {
+    fn go_on(&mut self, chain: Arc<Chain<K>>) {
         self.cx.stages = chain.stages();
-        self.chain = chain.clone();
-        chain
+        self.chain = chain;
     }
 
     /// Not part of any hook, and not longer than the exchange may take to be answered.
@@ -204,102 +209,37 @@ impl<K: Kind> State<K> {
         }
     }
 
-    /// Marks a set as entered, unless its breaker is open: then `onError` decides at once.
+    /// Marks a set as entered, unless its breaker is open.
     pub(crate) async fn enter(&mut self, link: &Link<K>, index: usize) -> Entry<K> {
-        match link.member.breaker.admit() {
-            Admission::Enter => {}
-            Admission::Probe => self.pulse.probes.set(index),
-            Admission::Refuse => {
-                link.stats.skip(Stage::Pre);
-                return Entry::Instead(self.instead(link, index).await);
-            }
+        let entry = enter(link, index, &mut self.cx, &mut self.pulse).await;
+        if matches!(entry, Entry::Entered) {
+            self.entered.set(index);
+            self.inside = index + 1;
         }
-        self.entered.set(index);
-        self.inside = index + 1;
-        Entry::Entered
-    }
-
-    async fn instead(&mut self, link: &Link<K>, index: usize) -> Pre<K> {
-        match &link.on_error {
-            OnError::Continue => Pre::Continue,
-            OnError::Retry(options) if options.after_retry == AfterRetry::Continue => Pre::Continue,
-            OnError::Fail | OnError::Retry(_) => Pre::Fail(refusal(link)),
-            OnError::Fallback(fallback) => {
-                fall_back(link, index, &mut self.cx, &mut PreCall, &mut self.pulse, fallback).await
-            }
-        }
-    }
-
-    /// Runs a handler. Not part of any hook: its time and failures are its own.
-    async fn handle(&mut self, handler: Arc<dyn Handler<K>>) -> Result<K::Response, K::Error> {
-        let deadline = self.cx.meta.deadline.filter(|_| !handler.keeps_time());
-        let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let step = caught(|| {
-            for run in std::mem::take(&mut self.cx.before_handler) {
-                run(&mut self.cx);
-            }
-            handler.call(&mut self.cx)
-        });
-        let watched = match step {
-            Ok(Step::Done(result)) => Watched::Finished(result),
-            Ok(Step::Later(future)) => self.pulse.wait(future, limit).await,
-            Err(text) => Watched::Panicked(text),
-        };
-        self.pulse.skip();
-        match watched {
-            Watched::Finished(result) => result,
-            Watched::TimedOut => Err(Error::new(ErrorKind::UpstreamTimeout).into()),
-            Watched::Panicked(text) => {
-                tracing::error!(kind = K::NAME, "handler panicked: {text}");
-                Err(Error::new(ErrorKind::Internal).with_internal(text).into())
-            }
-        }
+        entry
     }
 
     /// The post or error hooks in reverse.
     async fn way_out(&mut self, mut result: Result<K::Response, K::Error>) -> Result<K::Response, K::Error> {
-        let chain = self.chain.clone();
         while self.inside > 0 {
             // Before the call: a hook that was begun is not called again when the exchange is dropped meanwhile.
             self.inside -= 1;
             let index = self.inside;
-            let link = &chain.links()[index];
+            let link = &self.chain.links()[index];
             if !self.entered.has(index) {
                 continue;
             }
             result = match result {
-                Ok(response) if link.stages.has(Stage::Post) => self.post(link, index, response).await,
-                Err(error) if link.stages.has(Stage::Error) => Box::pin(self.failed(link, index, error)).await,
+                Ok(response) if link.stages.has(Stage::Post) => {
+                    post(link, index, &mut self.cx, &mut self.pulse, response).await
+                }
+                Err(error) if link.stages.has(Stage::Error) => {
+                    Box::pin(failed(link, index, &mut self.cx, &mut self.pulse, error)).await
+                }
                 same => same,
             };
         }
         result
-    }
-
-    async fn post(&mut self, link: &Link<K>, index: usize, response: K::Response) -> Result<K::Response, K::Error> {
-        self.cx.response = Some(response);
-        let out = invoke(link, index, &mut self.cx, &mut PostCall, &mut self.pulse).await;
-        let response = self.cx.response.take();
-        match (out, response) {
-            (Post::Continue, Some(response)) => Ok(response),
-            (Post::Replace(response), _) => Ok(*response),
-            (Post::Fail(error), _) => Err(error),
-            (Post::Continue, None) => Err(refusal(link)),
-        }
-    }
-
-    async fn failed(&mut self, link: &Link<K>, index: usize, mut error: K::Error) -> Result<K::Response, K::Error> {
-        let out = invoke(link, index, &mut self.cx, &mut ErrorCall::<K>(&error), &mut self.pulse).await;
-        match out {
-            OnFailure::PassOn => Err(error),
-            OnFailure::AddHeaders(headers) => {
-                error.as_mut().add_headers(headers);
-                Err(error)
-            }
-            OnFailure::Replace(other) => Err(other),
-            OnFailure::Recover(response) => Ok(*response),
-            OnFailure::Handle(handler) => self.handle(handler).await,
-        }
     }
 
     /// The client has gone before there was a head: `error` for the sets that had neither, then `complete` for all.
@@ -325,6 +265,98 @@ impl<K: Kind> State<K> {
             }
             self.complete(Ended::ClientGone);
         })
+    }
+}
+
+/// Whether a set may be entered: if its breaker is open, `onError` decides at once.
+async fn enter<K: Kind>(link: &Link<K>, index: usize, cx: &mut Cx<K>, pulse: &mut Pulse) -> Entry<K> {
+    match link.member.breaker.admit() {
+        Admission::Enter => Entry::Entered,
+        Admission::Probe => {
+            pulse.probes.set(index);
+            Entry::Entered
+        }
+        Admission::Refuse => {
+            link.stats.skip(Stage::Pre);
+            Entry::Instead(Box::pin(instead(link, index, cx, pulse)).await)
+        }
+    }
+}
+
+async fn instead<K: Kind>(link: &Link<K>, index: usize, cx: &mut Cx<K>, pulse: &mut Pulse) -> Pre<K> {
+    match &link.on_error {
+        OnError::Continue => Pre::Continue,
+        OnError::Retry(options) if options.after_retry == AfterRetry::Continue => Pre::Continue,
+        OnError::Fail | OnError::Retry(_) => Pre::Fail(refusal(link)),
+        OnError::Fallback(fallback) => fall_back(link, index, cx, &mut PreCall, pulse, fallback).await,
+    }
+}
+
+/// Runs a handler. Not part of any hook: its time and failures are its own.
+async fn handle<K: Kind>(
+    cx: &mut Cx<K>,
+    pulse: &mut Pulse,
+    handler: Arc<dyn Handler<K>>,
+) -> Result<K::Response, K::Error> {
+    let deadline = cx.meta.deadline.filter(|_| !handler.keeps_time());
+    let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+    let step = caught(|| {
+        for run in std::mem::take(&mut cx.before_handler) {
+            run(cx);
+        }
+        handler.call(cx)
+    });
+    let watched = match step {
+        Ok(Step::Done(result)) => Watched::Finished(result),
+        Ok(Step::Later(future)) => pulse.wait(future, limit).await,
+        Err(text) => Watched::Panicked(text),
+    };
+    pulse.skip();
+    match watched {
+        Watched::Finished(result) => result,
+        Watched::TimedOut => Err(Error::new(ErrorKind::UpstreamTimeout).into()),
+        Watched::Panicked(text) => {
+            tracing::error!(kind = K::NAME, "handler panicked: {text}");
+            Err(Error::new(ErrorKind::Internal).with_internal(text).into())
+        }
+    }
+}
+
+async fn post<K: Kind>(
+    link: &Link<K>,
+    index: usize,
+    cx: &mut Cx<K>,
+    pulse: &mut Pulse,
+    response: K::Response,
+) -> Result<K::Response, K::Error> {
+    cx.response = Some(response);
+    let out = invoke(link, index, cx, &mut PostCall, pulse).await;
+    let response = cx.response.take();
+    match (out, response) {
+        (Post::Continue, Some(response)) => Ok(response),
+        (Post::Replace(response), _) => Ok(*response),
+        (Post::Fail(error), _) => Err(error),
+        (Post::Continue, None) => Err(refusal(link)),
+    }
+}
+
+async fn failed<K: Kind>(
+    link: &Link<K>,
+    index: usize,
+    cx: &mut Cx<K>,
+    pulse: &mut Pulse,
+    mut error: K::Error,
+) -> Result<K::Response, K::Error> {
+    let out = invoke(link, index, cx, &mut ErrorCall::<K>(&error), pulse).await;
+    match out {
+        OnFailure::PassOn => Err(error),
+        OnFailure::AddHeaders(headers) => {
+            error.as_mut().add_headers(headers);
+            Err(error)
+        }
+        OnFailure::Replace(other) => Err(other),
+        OnFailure::Recover(response) => Ok(*response),
+        OnFailure::Handle(handler) => handle(cx, pulse, handler).await,
     }
 }
 

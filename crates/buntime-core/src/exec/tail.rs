@@ -8,6 +8,9 @@ use std::{
 use futures_util::FutureExt;
 
 use crate::{
+    BoxError,
+    chain::Chain,
+    cx::Cx,
     exec::{
         State,
         call::{ChunkCall, Failure, MessageCall, invoke, note},
@@ -16,7 +19,7 @@ use crate::{
     hooks::{Changes, Completion, Direction, Ended, Stage, Stages},
     kind::Kind,
     stats::Outcome,
-    step::{Flow, Step},
+    step::{BoxFuture, Flow, Step},
 };
 
 /// What is left of an exchange. Dropping it says that the client is gone.
@@ -25,6 +28,11 @@ pub struct Tail<K: Kind>(Option<Box<State<K>>>);
 impl<K: Kind> Tail<K> {
     pub(crate) fn new(state: Option<Box<State<K>>>) -> Self {
         Self(state)
+    }
+
+    /// The chain the exchange runs on.
+    pub(crate) fn chain(&self) -> Option<&Arc<Chain<K>>> {
+        self.0.as_ref().map(|state| &state.chain)
     }
 
     /// The stages any set of the chain takes part in.
@@ -148,64 +156,66 @@ impl<K: Kind> State<K> {
             to_head: self.to_head.unwrap_or(total),
             total,
         };
-        let chain = self.chain.clone();
         self.pulse.skip_to(now);
-        for (index, link) in chain.links().iter().enumerate().rev() {
+        for (index, link) in self.chain.links().iter().enumerate().rev() {
             if !self.entered.has(index) {
                 continue;
             }
             if link.stages.has(Stage::Complete) {
-                self.complete_one(index, &end);
+                complete_one(&self.chain, index, &mut self.cx, &mut self.pulse, &end);
             }
             if self.pulse.probes.has(index) {
                 link.member.breaker.probe_succeeded();
             }
         }
     }
+}
 
-    fn complete_one(&mut self, index: usize, end: &Completion) {
-        let chain = self.chain.clone();
-        let link = &chain.links()[index];
-        self.cx.current = link.current(index);
-        self.pulse.begin();
-        let (hooks, cx) = (&link.hooks, &mut self.cx);
-        let called = caught(|| hooks.complete(cx, end));
-        let result = match called {
-            Ok(Step::Done(result)) => result.map_err(Failure::Error),
-            Ok(Step::Later(mut future)) => {
-                let polled = caught(|| (&mut future).now_or_never());
-                match polled {
-                    Ok(Some(result)) => result.map_err(Failure::Error),
-                    Ok(None) => return self.complete_later(index, future),
-                    Err(text) => Err(Failure::Panic(text)),
-                }
+fn complete_one<K: Kind>(chain: &Arc<Chain<K>>, index: usize, cx: &mut Cx<K>, pulse: &mut Pulse, end: &Completion) {
+    let link = &chain.links()[index];
+    cx.current = link.current(index);
+    pulse.begin();
+    let called = caught(|| link.hooks.complete(cx, end));
+    let result = match called {
+        Ok(Step::Done(result)) => result.map_err(Failure::Error),
+        Ok(Step::Later(mut future)) => {
+            let polled = caught(|| (&mut future).now_or_never());
+            match polled {
+                Ok(Some(result)) => result.map_err(Failure::Error),
+                Ok(None) => return complete_later(chain, index, pulse, future),
+                Err(text) => Err(Failure::Panic(text)),
             }
-            Err(text) => Err(Failure::Panic(text)),
-        };
-        let took = self.pulse.lap();
-        settle(&chain, index, &mut self.pulse, result, took, took);
-    }
+        }
+        Err(text) => Err(Failure::Panic(text)),
+    };
+    let took = pulse.lap();
+    settle(chain, index, pulse, result, took, took);
+}
 
-    fn complete_later(&mut self, index: usize, future: crate::step::BoxFuture<'static, Result<(), crate::BoxError>>) {
-        let chain = self.chain.clone();
-        let mut pulse = Pulse::new(Instant::now(), self.pulse.measured);
-        self.pulse.skip();
-        self.chain.clone().spawn(async move {
-            let limit = chain.links()[index].timeout;
-            let (watched, busy) = pulse.watch(future, Some(limit)).await;
-            let result = match watched {
-                Watched::Finished(result) => result.map_err(Failure::Error),
-                Watched::TimedOut => Err(Failure::Timeout(limit)),
-                Watched::Panicked(text) => Err(Failure::Panic(text)),
-            };
-            let took = pulse.lap();
-            settle(&chain, index, &mut pulse, result, took, busy);
-        });
-    }
+fn complete_later<K: Kind>(
+    chain: &Arc<Chain<K>>,
+    index: usize,
+    pulse: &mut Pulse,
+    future: BoxFuture<'static, Result<(), BoxError>>,
+) {
+    let mut own = Pulse::new(Instant::now(), pulse.measured);
+    pulse.skip();
+    let kept = chain.clone();
+    chain.spawn(async move {
+        let limit = kept.links()[index].timeout;
+        let (watched, busy) = own.watch(future, Some(limit)).await;
+        let result = match watched {
+            Watched::Finished(result) => result.map_err(Failure::Error),
+            Watched::TimedOut => Err(Failure::Timeout(limit)),
+            Watched::Panicked(text) => Err(Failure::Panic(text)),
+        };
+        let took = own.lap();
+        settle(&kept, index, &mut own, result, took, busy);
+    });
 }
 
 fn settle<K: Kind>(
-    chain: &crate::chain::Chain<K>,
+    chain: &Chain<K>,
     index: usize,
     pulse: &mut Pulse,
     result: Result<(), Failure>,

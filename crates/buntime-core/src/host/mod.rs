@@ -243,6 +243,11 @@ impl Host {
         self.0.live.load_full()
     }
 
+    /// Is that still what runs? Cheaper than to take it and compare: counts that all threads share stay alone.
+    pub fn runs(&self, live: &Arc<Live>) -> bool {
+        Arc::ptr_eq(&self.0.live.load(), live)
+    }
+
     /// The chain as a tower `Layer`.
     pub fn layer(&self) -> ChainLayer {
         ChainLayer::new(self.clone())

@@ -35,7 +35,7 @@ use answer::Answer;
 use attempt::{Attempt, Failed};
 use connect::{Connector, Fresh};
 use expect::Expectation;
-use pool::Pool;
+use pool::{Lease, Pool};
 
 /// Which HTTP is spoken to an upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -116,7 +116,7 @@ impl Upstream {
             return Err(bad());
         }
         let connector = Connector::new(&scheme, &authority, options)?;
-        let pool = Arc::new(Pool::new(options.idle_timeout, options.max_idle));
+        let pool = Pool::new(options.idle_timeout, options.max_idle);
         Ok(Self(Arc::new(Inner { scheme, authority, connector, pool })))
     }
 
@@ -128,6 +128,11 @@ impl Upstream {
     /// The origin's scheme.
     pub fn scheme(&self) -> &Scheme {
         &self.0.scheme
+    }
+
+    /// HTTP/1 connections that wait to be used.
+    pub fn idle(&self) -> usize {
+        self.0.pool.idle()
     }
 
     /// How many connections there are, and were.
@@ -155,7 +160,7 @@ impl Upstream {
         let pool = &self.0.pool;
         let idle = if pool.has_http2() { None } else { pool.idle_http1() };
         match idle {
-            Some(sender) => Attempt::Usual { upstream: self, exchange: self.over_http1(sender, request, expectation) },
+            Some(lease) => Attempt::Usual { upstream: self, exchange: self.over_http1(lease, request, expectation) },
             None => Attempt::Long { rest: self.send_long(request, expectation) },
         }
     }
@@ -187,8 +192,8 @@ impl Upstream {
                     other => return other.map_err(|(error, _)| error),
                 }
             }
-            if let Some(sender) = pool.idle_http1() {
-                match self.over_http1(sender, request, expectation).await {
+            if let Some(lease) = pool.idle_http1() {
+                match self.over_http1(lease, request, expectation).await {
                     Err(Failed { back: Some(back), .. }) => {
                         (request, expectation) = *back;
                         continue;
@@ -209,7 +214,7 @@ impl Upstream {
             Fresh::Http1(sender) => {
                 pool.speaks_http1();
                 drop(turn);
-                self.over_http1(sender, request, expectation).await.map_err(|failed| failed.error)
+                self.over_http1(pool.lease(sender), request, expectation).await.map_err(|failed| failed.error)
             }
             Fresh::Http2(sender) => {
                 pool.share_http2(sender.clone());
@@ -221,10 +226,10 @@ impl Upstream {
 
     fn over_http1(
         &self,
-        mut sender: pool::Http1,
+        mut lease: Lease,
         mut request: Request<Body>,
         expectation: Option<Expectation>,
-    ) -> impl Future<Output = Result<Response<Body>, Failed>> + use<'_> {
+    ) -> impl Future<Output = Result<Response<Body>, Failed>> + use<> {
         if request.uri().scheme().is_some() || request.uri().authority().is_some() {
             *request.uri_mut() = origin_form(request.uri());
         }
@@ -235,11 +240,10 @@ impl Upstream {
                 request.headers_mut().insert(header::HOST, host);
             }
         }
-        sender.try_send_request(request).map(move |answer| match answer {
+        lease.sender().try_send_request(request).map(move |answer| match answer {
             Ok(response) => {
                 let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-                let lease = (!is_upgrade).then(|| self.0.pool.lease(sender));
-                Ok(response.map(|body| Answer::body(body, lease, expectation)))
+                Ok(response.map(|body| Answer::body(body, (!is_upgrade).then_some(lease), expectation)))
             }
             Err(mut error) => {
                 let back = error.take_message();

@@ -29,7 +29,6 @@ const SETTLE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct UpstreamStats {
     open: AtomicUsize,
-    idle: AtomicUsize,
     connected: AtomicU64,
     failed: AtomicU64,
 }
@@ -38,11 +37,6 @@ impl UpstreamStats {
     /// Connections open now.
     pub fn open(&self) -> usize {
         self.open.load(Relaxed)
-    }
-
-    /// HTTP/1 connections that wait to be used.
-    pub fn idle(&self) -> usize {
-        self.idle.load(Relaxed)
     }
 
     /// Connections made since the start.
@@ -62,23 +56,33 @@ impl UpstreamStats {
 }
 
 pub(super) struct Pool {
-    slots: Box<[Slot]>,
-    /// Time, as a request sees it: how often the reaper has looked.
-    ticks: AtomicU64,
-    idle_timeout: Duration,
-    max_idle: usize,
+    /// Each with a count of its own: whoever borrows from one shares nothing with other threads.
+    slots: Box<[Arc<Slot>]>,
+    rules: Arc<Rules>,
     stats: Arc<UpstreamStats>,
     /// The last connection made by ALPN agreed on HTTP/1: others need not wait to see.
     speaks_http1: AtomicBool,
-    reaping: AtomicBool,
 }
 
-#[derive(Default)]
+/// What all slots go by. Written seldom, and apart from what is written often.
+#[derive(Debug)]
+struct Rules {
+    /// Time, as a request sees it: how often the reaper has looked.
+    ticks: AtomicU64,
+    reaping: AtomicBool,
+    idle_timeout: Duration,
+    max_idle: usize,
+}
+
+/// The connections of one thread, on cache lines of their own.
+#[repr(align(128))]
 struct Slot {
     http1: Mutex<Vec<Idle>>,
     http2: Mutex<Option<(Http2, Instant)>>,
     /// Held by who connects, where connections can be shared.
     turn: tokio::sync::Mutex<()>,
+    rules: Arc<Rules>,
+    pool: Weak<Pool>,
 }
 
 struct Idle {
@@ -93,17 +97,21 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    pub(super) fn new(idle_timeout: Duration, max_idle: usize) -> Self {
+    pub(super) fn new(idle_timeout: Duration, max_idle: usize) -> Arc<Self> {
         let slots = thread::available_parallelism().map_or(1, usize::from) + 1;
-        Self {
-            slots: (0..slots).map(|_| Slot::default()).collect(),
-            ticks: AtomicU64::new(0),
-            idle_timeout,
-            max_idle,
+        let (ticks, reaping) = (AtomicU64::new(0), AtomicBool::new(false));
+        let rules = Arc::new(Rules { ticks, reaping, idle_timeout, max_idle });
+        Arc::new_cyclic(|pool| Self {
+            slots: (0..slots).map(|_| Arc::new(Slot::new(&rules, pool))).collect(),
+            rules,
             stats: Arc::default(),
             speaks_http1: AtomicBool::new(false),
-            reaping: AtomicBool::new(false),
-        }
+        })
+    }
+
+    /// HTTP/1 connections that wait to be used.
+    pub(super) fn idle(&self) -> usize {
+        self.slots.iter().map(|slot| lock(&slot.http1).len()).sum()
     }
 
     pub(super) fn stats(&self) -> &Arc<UpstreamStats> {
@@ -116,25 +124,20 @@ impl Pool {
         OpenConnection(Arc::clone(&self.stats))
     }
 
-    fn slot(&self) -> &Slot {
+    fn slot(&self) -> &Arc<Slot> {
         &self.slots[thread_number() % self.slots.len()]
     }
 
-    /// The connection this thread used last, if it still lives.
-    pub(super) fn idle_http1(&self) -> Option<Http1> {
-        let mut idle = lock(&self.slot().http1);
+    /// The connection this thread used last, if it still lives. It comes back when the answer is whole.
+    pub(super) fn idle_http1(&self) -> Option<Lease> {
+        let slot = self.slot();
+        let mut idle = lock(&slot.http1);
         while let Some(candidate) = idle.pop() {
-            self.stats.idle.fetch_sub(1, Relaxed);
-            if candidate.sender.is_ready() && self.is_fresh(&candidate) {
-                return Some(candidate.sender);
+            if candidate.sender.is_ready() && slot.rules.is_fresh(&candidate) {
+                return Some(Lease { sender: candidate.sender, slot: Arc::clone(slot) });
             }
         }
         None
-    }
-
-    /// Was it used within the idle timeout? Up to a tick's length earlier than that it counts as too old.
-    fn is_fresh(&self, idle: &Idle) -> bool {
-        self.ticks.load(Relaxed).saturating_sub(idle.since) < u64::from(TICKS)
     }
 
     /// Does this thread share a connection?
@@ -154,10 +157,10 @@ impl Pool {
         Some(sender.clone())
     }
 
-    pub(super) fn share_http2(self: &Arc<Self>, sender: Http2) {
+    pub(super) fn share_http2(&self, sender: Http2) {
         *lock(&self.slot().http2) = Some((sender, Instant::now()));
         self.speaks_http1.store(false, Relaxed);
-        self.reap_later();
+        self.slot().reap_later();
     }
 
     pub(super) fn forget_http2(&self) {
@@ -182,55 +185,26 @@ impl Pool {
         self.slot().turn.lock().await
     }
 
-    /// Lends out a connection; it comes back when the answer is whole.
-    pub(super) fn lease(self: &Arc<Self>, sender: Http1) -> Lease {
-        Lease { sender, pool: Arc::clone(self) }
-    }
-
-    fn give_back(self: &Arc<Self>, sender: Http1) {
-        {
-            let mut idle = lock(&self.slot().http1);
-            if idle.len() >= self.max_idle {
-                return;
-            }
-            idle.push(Idle { sender, since: self.ticks.load(Relaxed) });
-            self.stats.idle.fetch_add(1, Relaxed);
-        }
-        self.reap_later();
-    }
-
-    /// Sees to it that what stays unused is closed, by one task for as long as there is anything.
-    fn reap_later(self: &Arc<Self>) {
-        if self.reaping.load(Relaxed) || self.reaping.swap(true, Relaxed) {
-            return;
-        }
-        let reaper = Reaper(Arc::downgrade(self));
-        let pause = (self.idle_timeout / TICKS).max(Duration::from_millis(1));
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(pause).await;
-                let Some(pool) = reaper.0.upgrade() else { return };
-                if pool.reap() {
-                    return;
-                }
-            }
-        });
+    /// Lends out a new connection.
+    pub(super) fn lease(&self, sender: Http1) -> Lease {
+        Lease { sender, slot: Arc::clone(self.slot()) }
     }
 
     /// Closes what was not used for too long or has died. `true`: nothing is left.
     fn reap(&self) -> bool {
-        self.ticks.fetch_add(1, Relaxed);
+        self.rules.ticks.fetch_add(1, Relaxed);
         let mut is_empty = true;
         for slot in &self.slots {
             let mut idle = lock(&slot.http1);
-            let before = idle.len();
-            idle.retain(|one| !one.sender.is_closed() && self.is_fresh(one));
-            self.stats.idle.fetch_sub(before - idle.len(), Relaxed);
+            idle.retain(|one| !one.sender.is_closed() && self.rules.is_fresh(one));
             is_empty &= idle.is_empty();
             drop(idle);
             let mut shared = lock(&slot.http2);
             // Requests under way keep the connection; this only lets go of it.
-            if shared.as_ref().is_some_and(|(sender, used)| sender.is_closed() || used.elapsed() >= self.idle_timeout) {
+            if shared
+                .as_ref()
+                .is_some_and(|(sender, used)| sender.is_closed() || used.elapsed() >= self.rules.idle_timeout)
+            {
                 *shared = None;
             }
             is_empty &= shared.is_none();
@@ -239,14 +213,59 @@ impl Pool {
     }
 }
 
+impl Rules {
+    /// Was it used within the idle timeout? Up to a tick's length earlier than that it counts as too old.
+    fn is_fresh(&self, idle: &Idle) -> bool {
+        self.ticks.load(Relaxed).saturating_sub(idle.since) < u64::from(TICKS)
+    }
+}
+
+impl Slot {
+    fn new(rules: &Arc<Rules>, pool: &Weak<Pool>) -> Self {
+        let (http1, http2, turn) = (Mutex::default(), Mutex::default(), tokio::sync::Mutex::default());
+        Self { http1, http2, turn, rules: Arc::clone(rules), pool: Weak::clone(pool) }
+    }
+
+    fn give_back(&self, sender: Http1) {
+        {
+            let mut idle = lock(&self.http1);
+            if idle.len() >= self.rules.max_idle {
+                return;
+            }
+            idle.push(Idle { sender, since: self.rules.ticks.load(Relaxed) });
+        }
+        self.reap_later();
+    }
+
+    /// Sees to it that what stays unused is closed, by one task for as long as there is anything.
+    fn reap_later(&self) {
+        let reaping = &self.rules.reaping;
+        if reaping.load(Relaxed) || reaping.swap(true, Relaxed) {
+            return;
+        }
+        let reaper = Reaper { pool: Weak::clone(&self.pool), rules: Arc::clone(&self.rules) };
+        let pause = (self.rules.idle_timeout / TICKS).max(Duration::from_millis(1));
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let Some(pool) = reaper.pool.upgrade() else { return };
+                if pool.reap() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
 /// Lets another reaper begin when this one ends, however it ends.
-struct Reaper(Weak<Pool>);
+struct Reaper {
+    pool: Weak<Pool>,
+    rules: Arc<Rules>,
+}
 
 impl Drop for Reaper {
     fn drop(&mut self) {
-        if let Some(pool) = self.0.upgrade() {
-            pool.reaping.store(false, Relaxed);
-        }
+        self.rules.reaping.store(false, Relaxed);
     }
 }
 
@@ -262,15 +281,20 @@ impl Drop for OpenConnection {
 /// A connection lent out. Dropped, it is closed; only [`Lease::end`] brings it back.
 pub(super) struct Lease {
     sender: Http1,
-    pool: Arc<Pool>,
+    slot: Arc<Slot>,
 }
 
 impl Lease {
+    /// The connection, to be asked something.
+    pub(super) fn sender(&mut self) -> &mut Http1 {
+        &mut self.sender
+    }
+
     /// The answer is whole: the connection may be used again once hyper says so.
     pub(super) fn end(self) {
-        let Self { mut sender, pool } = self;
+        let Self { mut sender, slot } = self;
         if sender.is_ready() {
-            pool.give_back(sender);
+            slot.give_back(sender);
             return;
         }
         if sender.is_closed() {
@@ -278,7 +302,7 @@ impl Lease {
         }
         let settle = async move {
             if let Ok(Ok(())) = tokio::time::timeout(SETTLE, sender.ready()).await {
-                pool.give_back(sender);
+                slot.give_back(sender);
             }
         };
         // A body may be dropped where no runtime is any more.

@@ -90,8 +90,8 @@ async fn unused_connections_are_closed() {
     let options = UpstreamOptions { idle_timeout: Duration::from_millis(100), ..UpstreamOptions::new(origin) };
     let upstream = Upstream::new(&options).unwrap();
     text(get(&upstream).await.unwrap()).await;
-    assert_eq!(upstream.stats().idle(), 1);
-    eventually("reaped", || upstream.stats().idle() == 0 && upstream.stats().open() == 0).await;
+    assert_eq!(upstream.idle(), 1);
+    eventually("reaped", || upstream.idle() == 0 && upstream.stats().open() == 0).await;
     text(get(&upstream).await.unwrap()).await;
     drop(upstream);
     eventually("closed with the upstream", || server.control.stats().open() == 0).await;
@@ -205,7 +205,7 @@ async fn dropping_the_exchange_closes_the_connection() {
     drop(response);
     tokio::time::timeout(crate::support::PATIENCE, closed.notified()).await.unwrap();
     eventually("nothing is kept", || upstream.stats().open() == 0).await;
-    assert_eq!(upstream.stats().idle(), 0);
+    assert_eq!(upstream.idle(), 0);
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn a_body_is_sent_on_while_nobody_reads_the_answer() {
     drop(pieces);
     tokio::time::timeout(crate::support::PATIENCE, all.notified()).await.unwrap();
     assert_eq!(text(response).await, "ok");
-    eventually("the connection is kept", || upstream.stats().idle() == 1).await;
+    eventually("the connection is kept", || upstream.idle() == 1).await;
 }
 
 fn expecting(upstream: Upstream) -> TestServer {

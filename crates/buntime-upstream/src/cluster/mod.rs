@@ -105,7 +105,7 @@ impl Cluster {
         call: &Call<'_>,
     ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'a> {
         let target = &self.members[0].target;
-        target.requests.fetch_add(1, Relaxed);
+        target.counts.requests.fetch_add(1, Relaxed);
         let own = self.policy.timeout.map(|limit| std::time::Instant::now() + limit);
         let until = [call.deadline, own].into_iter().flatten().min();
         let sending = target.wire.send_once(request, call);
@@ -124,7 +124,7 @@ impl Cluster {
         match sent {
             Ok(response) => {
                 if response.status().is_server_error() {
-                    target.failures.fetch_add(1, Relaxed);
+                    target.counts.failures.fetch_add(1, Relaxed);
                 }
                 Ok(response)
             }
@@ -164,11 +164,11 @@ impl Cluster {
     fn claim(&self, key: Option<u64>, tried: &Marks) -> Result<Slot, Denied> {
         let rota = self.rota.load();
         if self.is_current(&rota) {
-            return rota.claim(self.policy.rules.algorithm, &self.commons.turn, key, tried);
+            return rota.claim(self.policy.rules.algorithm, &self.commons.tally.turn, key, tried);
         }
         drop(rota);
         self.make_rota();
-        self.rota.load().claim(self.policy.rules.algorithm, &self.commons.turn, key, tried)
+        self.rota.load().claim(self.policy.rules.algorithm, &self.commons.tally.turn, key, tried)
     }
 
     #[inline]

@@ -57,7 +57,7 @@ impl Cluster {
         let rota = Rota::new(&members, policy.rules, commons.version(), now);
         let cluster = Arc::new(Self {
             name: name.into(),
-            budget: Budget::new(settings.retry.budget, now, commons.requests.load(Relaxed)),
+            budget: Budget::new(settings.retry.budget, now, commons.tally.requests.load(Relaxed)),
             policy,
             mirror,
             breaker: settings.breaker,

@@ -187,8 +187,8 @@ pub(super) fn report(cluster: &Cluster) -> ClusterReport {
         name: cluster.name().to_string(),
         algorithm,
         queued: cluster.commons.line.len(),
-        requests: cluster.commons.requests.load(std::sync::atomic::Ordering::Relaxed),
-        retries: cluster.commons.retries.load(std::sync::atomic::Ordering::Relaxed),
+        requests: cluster.commons.tally.requests.load(std::sync::atomic::Ordering::Relaxed),
+        retries: cluster.commons.tally.retries.load(std::sync::atomic::Ordering::Relaxed),
         targets: cluster.members.iter().map(|member| target(cluster, member)).collect(),
         mirror: cluster.mirror.as_ref().map(|mirror| {
             let (sent, failed, skipped) = mirror.counts();
@@ -225,7 +225,7 @@ fn target(cluster: &Cluster, member: &Member) -> TargetReport {
         // Nobody counts them there; a connection in use is one request, over HTTP/1.
         u32::try_from(connections.saturating_sub(idle_connections)).unwrap_or(u32::MAX)
     } else {
-        target.in_flight.load(Relaxed)
+        target.counts.in_flight.load(Relaxed)
     };
     let latency = target.latency();
     TargetReport {
@@ -237,8 +237,8 @@ fn target(cluster: &Cluster, member: &Member) -> TargetReport {
         share,
         in_flight,
         max_connections: member.max,
-        requests: target.requests.load(Relaxed),
-        failures: target.failures.load(Relaxed),
+        requests: target.counts.requests.load(Relaxed),
+        failures: target.counts.failures.load(Relaxed),
         latency_ms: (latency > 0).then(|| latency as f64 / 1000.0),
         breaker: member.breaker.as_ref().map(|breaker| breaker.state()),
         last_error: view.last_error.map(|(at, message)| LastError {

@@ -239,7 +239,7 @@ impl Tier {
 
 impl Seat {
     fn in_flight(&self) -> u64 {
-        u64::from(self.member.target.in_flight.load(Relaxed))
+        u64::from(self.member.target.counts.in_flight.load(Relaxed))
     }
 
     fn is_less_busy(&self, than: &Self) -> bool {

@@ -28,7 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl Cluster {
     pub(super) async fn send_balanced(&self, request: Request<Body>, call: &Call<'_>) -> Result<Response<Body>, Error> {
-        self.commons.requests.fetch_add(1, Relaxed);
+        self.commons.tally.requests.fetch_add(1, Relaxed);
         let own = self.policy.timeout.map(|limit| Instant::now() + limit);
         let deadline = [call.deadline, own].into_iter().flatten().min();
         let asked = self.policy.key(&request, call);
@@ -61,7 +61,7 @@ impl Cluster {
                 return round.finish(outcome, slot).map(|response| asked.remember(response, call.is_secure));
             };
             left -= 1;
-            self.commons.retries.fetch_add(1, Relaxed);
+            self.commons.tally.retries.fetch_add(1, Relaxed);
             slot = next;
         }
     }
@@ -160,7 +160,7 @@ impl Round<'_> {
     /// Sends it to the slot's target and waits for the answer's head.
     async fn attempt(&self, slot: &Slot, draft: &mut Draft, again: bool) -> Result<Response<Body>, UpstreamError> {
         let target = slot.target();
-        target.requests.fetch_add(1, Relaxed);
+        target.counts.requests.fetch_add(1, Relaxed);
         let began = Instant::now();
         let own = self.cluster.policy.try_timeout.map(|limit| began + limit);
         let sending = target.wire.send(draft, self.call, again);
@@ -211,7 +211,7 @@ impl Round<'_> {
         let is_fresh = !self.tried.has(next.member.index);
         // A connection that failed burdened nobody, so trying somebody else cannot multiply an outage.
         let is_free = is_fresh && !failure.burdened;
-        if !is_free && !cluster.budget.take(commons.clock.now(), commons.requests.load(Relaxed)) {
+        if !is_free && !cluster.budget.take(commons.clock.now(), commons.tally.requests.load(Relaxed)) {
             tracing::debug!(upstream = &*cluster.name, "an attempt is not repeated: the retry budget is used up");
             return None;
         }

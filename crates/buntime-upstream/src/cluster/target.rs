@@ -29,10 +29,17 @@ pub(super) struct Commons {
     pub(super) line: Line,
     /// How many targets passive checks have taken out.
     pub(super) ejected: AtomicU32,
+    pub(super) tally: Tally,
+    pub(super) clock: Clock,
+}
+
+/// What each request to a cluster writes, apart from what each only reads.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Tally {
     pub(super) turn: AtomicU64,
     pub(super) requests: AtomicU64,
     pub(super) retries: AtomicU64,
-    pub(super) clock: Clock,
 }
 
 impl Commons {
@@ -41,9 +48,7 @@ impl Commons {
             version: AtomicU64::new(0),
             line: Line::default(),
             ejected: AtomicU32::new(0),
-            turn: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
+            tally: Tally::default(),
             clock,
         }
     }
@@ -71,12 +76,19 @@ pub(super) struct Target {
     pub(super) spread: bool,
     pub(super) wire: Wire,
     pub(super) commons: Arc<Commons>,
+    pub(super) counts: Counts,
+    standing: Mutex<Standing>,
+}
+
+/// What each request to a target writes: together, and on cache lines apart from what each only reads.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Counts {
     pub(super) in_flight: AtomicU32,
     pub(super) requests: AtomicU64,
     pub(super) failures: AtomicU64,
     /// Until an answer's head, averaged, in microseconds.
     latency: AtomicU64,
-    standing: Mutex<Standing>,
 }
 
 /// What is looked at when a rota is made, a request fails, or somebody asks.
@@ -121,10 +133,7 @@ impl Target {
             spread,
             wire,
             commons,
-            in_flight: AtomicU32::new(0),
-            requests: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            latency: AtomicU64::new(0),
+            counts: Counts::default(),
             standing: Mutex::new(Standing { since, ..Standing::default() }),
         }
     }
@@ -208,7 +217,7 @@ impl Target {
 
     /// A request to it failed.
     pub(super) fn note_failure(&self, what: String, passive: Option<&Passive>) {
-        self.failures.fetch_add(1, Relaxed);
+        self.counts.failures.fetch_add(1, Relaxed);
         let now = self.commons.clock.now();
         let mut standing = self.lock();
         standing.last_error = Some((self.commons.clock.wall(), what));
@@ -238,14 +247,14 @@ impl Target {
 
     pub(super) fn note_latency(&self, took: Duration) {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let old = self.latency.load(Relaxed);
+        let old = self.counts.latency.load(Relaxed);
         // Lost updates are as good as any others.
-        self.latency.store(if old == 0 { took } else { old - old / 8 + took / 8 }, Relaxed);
+        self.counts.latency.store(if old == 0 { took } else { old - old / 8 + took / 8 }, Relaxed);
     }
 
     /// In microseconds, averaged.
     pub(super) fn latency(&self) -> u64 {
-        self.latency.load(Relaxed)
+        self.counts.latency.load(Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Standing> {
@@ -308,7 +317,7 @@ impl Member {
             },
             _ => false,
         };
-        let in_flight = &self.target.in_flight;
+        let in_flight = &self.target.counts.in_flight;
         match self.max {
             None => {
                 in_flight.fetch_add(1, SeqCst);
@@ -383,7 +392,7 @@ impl Slot {
         {
             breaker.probe_abandoned();
         }
-        self.target().in_flight.fetch_sub(1, SeqCst);
+        self.target().counts.in_flight.fetch_sub(1, SeqCst);
         self.target().commons.line.call();
     }
 }

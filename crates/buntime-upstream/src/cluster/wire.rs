@@ -13,6 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use axum::body::Body;
+use buntime_core::stats::{SHARDS, shard};
 use buntime_http::upstream::{Protocol, SetupError, Upstream, UpstreamError, UpstreamOptions};
 use http::{
     HeaderValue, Request, Response, Uri, header,
@@ -30,7 +31,8 @@ const MOST_ADDRESSES: usize = 64;
 /// The way to one target.
 #[derive(Debug)]
 pub(super) struct Wire {
-    host: HeaderValue,
+    /// One for each shard of threads: a copy counts its copies, and all threads would write the same count.
+    host: [HeaderValue; SHARDS],
     origin: HeaderValue,
     prefix: Box<str>,
     line: Line,
@@ -107,8 +109,13 @@ impl Wire {
             addresses: ArcSwap::default(),
             turn: AtomicUsize::new(0),
         });
+        let host = || HeaderValue::from_str(authority.as_str()).map_err(|_| bad());
+        let mut hosts = [const { HeaderValue::from_static("") }; SHARDS];
+        for one in &mut hosts {
+            *one = host()?;
+        }
         Ok(Self {
-            host: HeaderValue::from_str(authority.as_str()).map_err(|_| bad())?,
+            host: hosts,
             origin: HeaderValue::from_str(&origin).map_err(|_| bad())?,
             prefix: uri.path().trim_end_matches('/').into(),
             line,
@@ -162,7 +169,7 @@ impl Wire {
         if let Some(names) = &self.names {
             lines.extend(names.addresses.load().iter().map(|address| address.line.clone()));
         }
-        let count = |upstream: &Upstream| (upstream.stats().open(), upstream.stats().idle());
+        let count = |upstream: &Upstream| (upstream.stats().open(), upstream.idle());
         lines.iter().fold((0, 0), |(open, idle), line| {
             let (more_open, more_idle) = count(&line.upstream);
             (open + more_open, idle + more_idle)
@@ -225,7 +232,7 @@ impl Wire {
     fn name_host(&self, request: &mut Request<Body>, call: &Call<'_>) {
         let headers = request.headers_mut();
         if call.host.host {
-            headers.insert(header::HOST, self.host.clone());
+            headers.insert(header::HOST, self.host[shard()].clone());
         }
         if call.host.origin && headers.contains_key(header::ORIGIN) {
             headers.insert(header::ORIGIN, self.origin.clone());
