@@ -1,6 +1,7 @@
 //! The runner as its users meet it: a module per area.
 
 mod admin;
+mod cache;
 mod cache_suite;
 mod chaos;
 mod examples;
