@@ -163,8 +163,9 @@ impl<K: Kind> State<K> {
                 }
                 Entry::Instead(outcome) => outcome,
             };
+            let again = self.cx.afterwards.take();
             if let Some(turn) = self.turn(outcome) {
-                if let Some(again) = self.cx.afterwards.take() {
+                if let Some(again) = again {
                     let (request, run) = *again;
                     run(Arc::new(self.chain.behind(index)), self.cx.again(request));
                 }
