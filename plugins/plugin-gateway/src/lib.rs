@@ -13,6 +13,7 @@ mod config;
 mod cors;
 mod desk;
 mod limits;
+mod page;
 mod plugin;
 
 pub use config::{

@@ -25,6 +25,7 @@ use crate::{
         quota::Ledger,
         shared::Shared,
     },
+    page,
 };
 
 /// `@buntime/plugin-gateway`.
@@ -114,6 +115,7 @@ impl Plugin for GatewayPlugin {
         let streams = Arc::new(Semaphore::new(STREAMS));
         startup.routes(Access::Admin, api::router(Api { desk, redis, settings: Arc::new(settings), streams, context }));
         startup.openapi(api::openapi::fragment());
+        buntime_ui::register(startup, Access::Admin, page::page());
         Ok(())
     }
 }

@@ -27,6 +27,7 @@
 
 mod api;
 mod config;
+mod page;
 mod plugin;
 pub mod report;
 mod runs;

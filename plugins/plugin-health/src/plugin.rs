@@ -1,9 +1,9 @@
 //! The plugin: what it is called, and what it registers.
 
 use async_trait::async_trait;
-use buntime_core::{BoxError, Capability, Menu, Metadata, Plugin, SettingsSpec, Startup};
+use buntime_core::{BoxError, Capability, Metadata, Plugin, SettingsSpec, Startup};
 
-use crate::{HealthSettings, api, runs::Runs};
+use crate::{HealthSettings, api, page, runs::Runs};
 
 /// `@buntime/plugin-health`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,11 +26,10 @@ impl Plugin for HealthPlugin {
     async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
         let settings: HealthSettings = startup.settings()?;
         let access = settings.access.into();
-        let path = format!("{}/api/health", startup.base());
         let runs = Runs::new(startup.context(), settings);
         startup.routes(access, api::router(runs));
         startup.openapi(api::openapi());
-        startup.menu(Menu { title: "Health".to_owned(), path, icon: None, priority: 30 });
+        buntime_ui::register(startup, access, page::page());
         Ok(())
     }
 }

@@ -33,6 +33,7 @@ mod line;
 mod openapi;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod page;
 mod plugin;
 pub mod query;
 pub mod record;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use buntime_core::{
-    Access, BoxError, Capability, Finding, HookSet, Menu, Metadata, Plugin, PluginContext, SettingsSpec, Startup,
+    Access, BoxError, Capability, Finding, HookSet, Metadata, Plugin, PluginContext, SettingsSpec, Startup,
 };
 use tokio::sync::Semaphore;
 
@@ -15,7 +15,7 @@ use crate::{
     api::{self, Api},
     bus::LogBus,
     config::LogsSettings,
-    openapi,
+    openapi, page,
     redact::Redactor,
 };
 
@@ -74,8 +74,7 @@ impl Plugin for LogsPlugin {
         };
         startup.routes(Access::Admin, api::router(api));
         startup.openapi(openapi::fragment());
-        let path = format!("{}/api/logs", startup.base());
-        startup.menu(Menu { title: "Logs".to_owned(), path, icon: Some("scroll-text".to_owned()), priority: 40 });
+        buntime_ui::register(startup, Access::Admin, page::page());
         startup.health_check("plugin:logs", move || std::future::ready(exporters.health()));
         Ok(())
     }

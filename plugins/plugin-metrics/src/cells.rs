@@ -117,6 +117,14 @@ impl Histogram {
         self.sum += other.sum;
     }
 
+    /// What was counted since an earlier reading of the same counters.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = earlier.buckets.iter().copied().chain(std::iter::repeat(0));
+        let buckets = self.buckets.iter().zip(before).map(|(now, before)| now.saturating_sub(before)).collect();
+        Self { buckets, sum: self.sum.saturating_sub(earlier.sum) }
+    }
+
     /// The mean, in seconds; `None` when nothing was counted.
     pub fn mean(&self) -> Option<f64> {
         let count = self.count();
@@ -167,6 +175,14 @@ mod tests {
         }
         assert_eq!(bounds.read(&cells, 1).buckets, [2, 2, 2]);
         assert_eq!(cells.read(0), 0);
+    }
+
+    #[test]
+    fn readings_are_told_apart() {
+        let (before, now) = ([1, 2], [4, 2, 1]);
+        let of = |buckets: &[u64], seconds| Histogram { buckets: buckets.to_vec(), sum: Duration::from_secs(seconds) };
+        assert_eq!(of(&now, 9).since(&of(&before, 4)), of(&[3, 0, 1], 5));
+        assert_eq!(of(&now, 9).since(&Histogram::default()), of(&now, 9));
     }
 
     #[test]

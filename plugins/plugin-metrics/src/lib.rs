@@ -30,6 +30,7 @@ pub mod cells;
 mod config;
 mod live;
 mod observer;
+mod page;
 mod plugin;
 pub mod process;
 pub mod prometheus;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use buntime_core::{BoxError, Capability, HookSet, Menu, Metadata, Plugin, PluginContext, SettingsSpec, Startup};
+use buntime_core::{BoxError, Capability, HookSet, Metadata, Plugin, PluginContext, SettingsSpec, Startup};
 
-use crate::{MetricsSettings, Requests, api, cells::Bounds, observer::Observer};
+use crate::{MetricsSettings, Requests, api, cells::Bounds, observer::Observer, page};
 
 /// `@buntime/plugin-metrics`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,11 +30,10 @@ impl Plugin for MetricsPlugin {
         let requests = counts(startup, &settings);
         let access = settings.access.into();
         let router = api::router(&settings, requests.clone(), startup.context());
-        let stats = format!("{}/api/stats", startup.base());
         startup.hooks(HookSet::new("requests", Observer(requests)).observing());
         startup.routes(access, router);
         startup.openapi(api::openapi());
-        startup.menu(Menu { title: "Metrics".to_owned(), path: stats, icon: None, priority: 5 });
+        buntime_ui::register(startup, access, page::page());
         Ok(())
     }
 }

@@ -129,6 +129,9 @@ pub struct RequestStats {
     /// Requests a second since the stream's previous event; absent elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,
+    /// How long those took that ended since the stream's previous event; absent elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recent_latency_ms: Option<Latency>,
     /// What was counted.
     #[serde(flatten)]
     pub counts: Counts,
@@ -244,6 +247,7 @@ impl Stats {
         let requests = RequestStats {
             in_flight: snapshot.requests.in_flight,
             per_second: earlier.and_then(|earlier| rate(earlier, snapshot)),
+            recent_latency_ms: earlier.map(|earlier| recent(earlier, snapshot)),
             counts: Counts::of(&all, &snapshot.bounds),
         };
         let one = |route: &RouteReading| RouteStats {
@@ -265,6 +269,16 @@ fn rate(earlier: &Snapshot, later: &Snapshot) -> Option<f64> {
     let total = |of: &Snapshot| of.requests.routes.iter().map(|route| route.to_head.count()).sum::<u64>();
     let seconds = later.taken.duration_since(earlier.taken).ok()?.as_secs_f64();
     (seconds > 0.0).then(|| total(later).saturating_sub(total(earlier)) as f64 / seconds)
+}
+
+/// How long requests took that ended between two snapshots.
+fn recent(earlier: &Snapshot, later: &Snapshot) -> Latency {
+    let all = |of: &Snapshot| {
+        let mut sum = Histogram::default();
+        of.requests.routes.iter().flat_map(|route| &route.series).for_each(|series| sum.merge(&series.duration));
+        sum
+    };
+    Latency::of(&all(later).since(&all(earlier)), &later.bounds)
 }
 
 impl Counts {

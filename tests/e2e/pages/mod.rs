@@ -3,6 +3,9 @@
 //!
 //! One test, so that one Chromium and one gateway do. `BUNTIME_TEST_SHOTS=<directory>` keeps what was seen.
 
+mod gateway;
+mod logs;
+mod observers;
 mod proxy;
 mod runtime;
 mod world;
@@ -22,6 +25,11 @@ async fn every_page_is_used_as_a_person_would() {
     runtime::home(&world).await;
     runtime::plugins(&world).await;
     proxy::used(&world).await;
+    gateway::used(&world).await;
+    logs::used(&world).await;
+    observers::metrics(&world).await;
+    observers::health(&world).await;
+    observers::leave(&world).await;
     world.stop().await;
 }
 

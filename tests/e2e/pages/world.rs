@@ -66,6 +66,12 @@ impl World {
         self.tab.go(&self.url(path)).await;
     }
 
+    /// On the page that asks for the token.
+    pub(super) async fn sign_in(&self) {
+        self.tab.write("#token", TOKEN).await;
+        self.tab.press("#sign-in-form", "Sign in").await;
+    }
+
     /// What everybody must be able to use, looked at in both themes and on a phone.
     pub(super) async fn look(&self, name: &str) {
         let errors = self.tab.errors();
@@ -129,7 +135,8 @@ async fn ask(to: std::net::SocketAddr, going: Arc<AtomicBool>) {
         if !going.load(Ordering::Relaxed) {
             return;
         }
-        let caller = if turn % 2 == 0 { "greedy".to_owned() } else { format!("caller-{}", turn % 40) };
+        let is_greedy = turn % 4 == 1 || turn % 8 == 0;
+        let caller = if is_greedy { "greedy".to_owned() } else { format!("caller-{}", turn % 80) };
         let (method, path) = match turn % 4 {
             0 => ("GET", format!("/users/{}", turn % 12)),
             1 => ("POST", "/users".to_owned()),
@@ -138,6 +145,6 @@ async fn ask(to: std::net::SocketAddr, going: Arc<AtomicBool>) {
         };
         let request = client::request(method, &path).header("x-caller", caller).body(Body::empty());
         client::send(to, request.expect("a request")).await;
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }

@@ -92,8 +92,8 @@ impl Tab {
 
     /// Clicks in the middle of an element, as a mouse does.
     pub async fn click(&self, selector: &str) {
-        let found = format!("document.querySelector({}) !== null", json!(selector));
-        self.until(&format!("there is {selector}"), &found).await;
+        let seen = format!("document.querySelector({})?.getClientRects().length > 0", json!(selector));
+        self.until(&format!("{selector} can be seen"), &seen).await;
         let place = format!(
             "(() => {{ const e = document.querySelector({}); e.scrollIntoView({{ block: 'center', inline: 'center' }}); \
              const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] }})()",
@@ -146,6 +146,24 @@ impl Tab {
                 "text": if kind == "keyDown" { text } else { "" } });
             self.tell("Input.dispatchKeyEvent", event).await;
         }
+    }
+
+    /// Runs a script in every page before its own; [`forget`](Self::forget) ends that.
+    pub async fn before_each_page(&self, script: &str) -> Value {
+        let params = json!({ "source": script });
+        self.tell("Page.addScriptToEvaluateOnNewDocument", params).await["identifier"].take()
+    }
+
+    /// Takes back a script of [`before_each_page`](Self::before_each_page).
+    pub async fn forget(&self, script: Value) {
+        self.tell("Page.removeScriptToEvaluateOnNewDocument", json!({ "identifier": script })).await;
+    }
+
+    /// Takes the network away, or gives it back.
+    pub async fn offline(&self, offline: bool) {
+        self.tell("Network.enable", json!({})).await;
+        let params = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.tell("Network.emulateNetworkConditions", params).await;
     }
 
     /// Writes what is seen, the whole page long, as a PNG.

