@@ -25,6 +25,8 @@ pub fn builtin() -> Catalog {
     add(&mut catalog, plugin_ip_restriction::IpRestrictionPlugin);
     #[cfg(feature = "request-validator")]
     add(&mut catalog, plugin_request_validator::RequestValidatorPlugin);
+    #[cfg(feature = "enricher")]
+    add(&mut catalog, plugin_enricher::EnricherPlugin);
     #[cfg(feature = "transformer")]
     add(&mut catalog, plugin_transformer::TransformerPlugin);
     #[cfg(feature = "content-filter")]
@@ -42,6 +44,7 @@ pub fn builtin() -> Catalog {
     feature = "gateway",
     feature = "ip-restriction",
     feature = "request-validator",
+    feature = "enricher",
     feature = "transformer",
     feature = "content-filter",
     feature = "proxy",

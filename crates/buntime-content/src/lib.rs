@@ -1,7 +1,7 @@
 //! Contents of bodies as documents in memory, for plugins that look into them.
 //!
 //! - [`json`], [`form`], [`xml`]: strict readers with limits, and writers. [`Format`] chooses among them.
-//! - [`pointer`]: what JSON Pointers say of a document, and how it is changed by them.
+//! - [`mod@pointer`]: what JSON Pointers say of a document, and how it is changed by them.
 //!
 //! How a body gets here is not its affair: see `buntime_http::kept` and `buntime_http::media`.
 //!

@@ -233,13 +233,15 @@ pub struct HookSet<K: Kind> {
     pub(crate) priority: Option<i32>,
     pub(crate) changes: Changes,
     pub(crate) observer: bool,
+    pub(crate) timeout: Option<Duration>,
     pub(crate) hooks: Arc<dyn Hooks<K>>,
 }
 
 impl<K: Kind> HookSet<K> {
     /// A set of that name, at the plugin's priority.
     pub fn new(name: impl Into<Cow<'static, str>>, hooks: impl Hooks<K>) -> Self {
-        Self { name: name.into(), priority: None, changes: Changes::NONE, observer: false, hooks: Arc::new(hooks) }
+        let (name, hooks) = (name.into(), Arc::new(hooks));
+        Self { name, priority: None, changes: Changes::NONE, observer: false, timeout: None, hooks }
     }
 
     /// A priority of its own.
@@ -253,6 +255,13 @@ impl<K: Kind> HookSet<K> {
     #[must_use]
     pub fn changing(mut self, changes: Changes) -> Self {
         self.changes = changes;
+        self
+    }
+
+    /// A time limit of its own for each of its hooks, where the entry has no `hookTimeout`.
+    #[must_use]
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -271,6 +280,7 @@ impl<K: Kind> Clone for HookSet<K> {
             priority: self.priority,
             changes: self.changes,
             observer: self.observer,
+            timeout: self.timeout,
             hooks: self.hooks.clone(),
         }
     }

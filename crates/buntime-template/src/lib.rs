@@ -21,8 +21,10 @@
 //! texts are joined by commas, objects are JSON. A text with a value that is not there, and nothing that stands in, is no
 //! text at all: who asked for it leaves out what it was for.
 
+pub mod header;
 mod json;
 mod source;
+pub mod status;
 mod suggest;
 mod template;
 mod view;

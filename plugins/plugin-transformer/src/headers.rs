@@ -2,16 +2,13 @@
 //! is not changed.
 
 use buntime_core::SettingsProblem;
-use buntime_template::{Known, Template, View};
+use buntime_template::{Known, Template, View, header};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     config::FieldSettings,
     failure::{Failure, Side},
 };
-
-/// The longest value, in bytes: longer ones are refused by most servers.
-const LONGEST: usize = 8 << 10;
 
 /// One change.
 #[derive(Debug)]
@@ -76,42 +73,16 @@ pub(crate) fn read(
 
 /// A name that may be changed.
 fn checked(text: &str, side: Side) -> Result<HeaderName, String> {
-    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` is no name of a header"))?;
-    let plain = name.as_str().replace('_', "-");
-    let why = match plain.as_str() {
-        "connection"
-        | "keep-alive"
-        | "proxy-connection"
-        | "te"
-        | "trailer"
-        | "transfer-encoding"
-        | "upgrade"
-        | "proxy-authenticate"
-        | "proxy-authorization" => "belongs to the connection",
-        "content-length" | "content-encoding" | "content-range" => "follows from the body",
-        "host" if side == Side::Request => "is set from the upstream; see `preserveHost` of the route",
-        "x-request-id" => "is set by the server, on every message",
-        "x-identity" => "is set by the server alone",
-        internal if internal.starts_with("x-consumer-") || internal.starts_with("x-buntime-") => {
-            "is set by the server alone"
-        }
-        "forwarded" | "x-real-ip" if side == Side::Request => "is set by the server, from the connection",
-        forwarded if forwarded.starts_with("x-forwarded-") && side == Side::Request => {
-            "is set by the server, from the connection"
-        }
-        _ => return Ok(name),
-    };
-    Err(format!("`{name}` {why} and is not changed here; remove it"))
+    header::changeable(text, side == Side::Response)
 }
 
 fn is_protected(name: &str) -> bool {
-    checked(name, Side::Request).is_err() || checked(name, Side::Response).is_err()
+    [Side::Request, Side::Response].iter().any(|side| checked(name, *side).is_err())
 }
 
 /// A text as a value: no line of its own, not too long.
 fn value(text: &str) -> Result<HeaderValue, Failure> {
-    let fits = HeaderValue::from_bytes(text.as_bytes()).ok().filter(|value| value.len() <= LONGEST);
-    fits.ok_or_else(|| Failure::Other("a value does not fit into a header".to_owned()))
+    header::value(text).ok_or_else(|| Failure::Other("a value does not fit into a header".to_owned()))
 }
 
 impl HeaderEdit {

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use buntime_core::{Cx, Http, SettingsProblem};
 use buntime_http::media::{self, MediaPattern};
 use buntime_router::PathPattern;
+use buntime_template::status;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::config::WhenSettings;
@@ -32,15 +33,16 @@ impl When {
             let why = || format!("`{text}` is no content type; write application/json, text/*, *+json or */*");
             MediaPattern::new(text).ok_or_else(why)
         };
-        let status =
-            |text: &String| statuses(text).ok_or_else(|| format!("`{text}` is no status; write 404, 5xx or 400-499"));
+        let one = |text: &String| {
+            status::range(text).ok_or_else(|| format!("`{text}` is no status; write 404, 5xx or 400-499"))
+        };
         let mut list = Lists { at, problems };
         Self {
             methods: list.read("methods", &settings.methods, method),
             paths: list.read("paths", &settings.paths, path),
             consumers: settings.consumers.clone(),
             content_types: list.read("contentTypes", &settings.content_types, kind),
-            statuses: list.read("statuses", &settings.statuses, status),
+            statuses: list.read("statuses", &settings.statuses, one),
         }
     }
 
@@ -84,37 +86,5 @@ impl Lists<'_> {
             }
         }
         all
-    }
-}
-
-/// `404`, `5xx`, `400-499`.
-fn statuses(text: &str) -> Option<RangeInclusive<u16>> {
-    let one = |text: &str| text.parse::<u16>().ok().filter(|status| (100..=599).contains(status) && text.len() == 3);
-    if let Some(class) = text.strip_suffix("xx") {
-        let class = class.parse::<u16>().ok().filter(|class| (1..=5).contains(class) && text.len() == 3)?;
-        return Some(class * 100..=class * 100 + 99);
-    }
-    match text.split_once('-') {
-        Some((from, to)) => {
-            let range = one(from)?..=one(to)?;
-            (!range.is_empty()).then_some(range)
-        }
-        None => one(text).map(|status| status..=status),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::statuses;
-
-    #[test]
-    fn statuses_are_one_a_class_or_a_range() {
-        assert_eq!(
-            (statuses("404"), statuses("5xx"), statuses("400-499")),
-            (Some(404..=404), Some(500..=599), Some(400..=499))
-        );
-        for wrong in ["", "xx", "6xx", "99", "0404", "600", "499-400", "4x", "a-b", "+44"] {
-            assert_eq!(statuses(wrong), None, "{wrong}");
-        }
     }
 }

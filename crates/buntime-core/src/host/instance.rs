@@ -101,10 +101,11 @@ impl Instance {
             .map(|set| {
                 let moved = options.hook_priorities.get(&*set.name).map(|p| p.0);
                 let set = HookSet { priority: moved.or(set.priority), ..set.clone() };
+                let timeout = options.hook_timeout.map(|t| t.0).or(set.timeout);
                 let mut link = Link::new(self.member.clone(), set, planned.key);
                 link.mode = options.mode.unwrap_or_default();
                 link.on_error = options.on_error.clone().unwrap_or_else(|| default.clone());
-                link.timeout = options.hook_timeout.map_or(link.timeout, |t| t.0);
+                link.timeout = timeout.unwrap_or(link.timeout);
                 link
             })
             .collect()

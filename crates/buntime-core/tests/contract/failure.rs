@@ -5,12 +5,16 @@ use std::{
     time::Duration,
 };
 
-use buntime_core::{ErrorKind, Host, Stage, breaker::BreakerState, clock::Clock, stats::Outcome};
+use async_trait::async_trait;
+use buntime_core::{
+    BoxError, Capability, Catalog, Cx, ErrorKind, HookSet, Hooks, Host, Http, Metadata, Plugin, Pre, Program, Stage,
+    Stages, Startup, Step, breaker::BreakerState, clock::Clock, stats::Outcome,
+};
 use buntime_testing::{Act, FakePlugin, Journal};
 use http::HeaderValue;
 use serde_json::{Value, json};
 
-use crate::{body_of, drive, fine, get, host, host_with, meta, read};
+use crate::{body_of, drive, entry, fine, get, host, host_with, meta, read};
 
 async fn one(plugin: FakePlugin, options: Value) -> Host {
     host_with([(plugin, options)]).start().await.unwrap()
@@ -105,6 +109,43 @@ async fn a_hook_past_its_time_limit_is_cancelled() {
     let host = one(stall(), json!({ "hookTimeout": "200ms", "onError": "fail" })).await;
     assert_eq!(drive(&host, fine()).await.0, 503);
     assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+struct Patient;
+
+impl Hooks<Http> for Patient {
+    fn stages(&self) -> Stages {
+        Stages::PRE
+    }
+
+    fn pre<'a>(&'a self, _: &'a mut Cx<Http>) -> Step<'a, Pre<Http>> {
+        Step::later(std::future::pending())
+    }
+}
+
+#[async_trait]
+impl Plugin for Patient {
+    fn metadata(&self) -> Metadata {
+        Metadata::new("patient", "1.0.0").with_capabilities([Capability::Middleware])
+    }
+
+    async fn startup(&self, startup: &mut Startup) -> Result<(), BoxError> {
+        startup.hooks::<Http>(HookSet::new("waits", Self).within(Duration::from_secs(20)));
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_set_may_have_a_time_limit_of_its_own() {
+    for (options, seconds) in [(json!({}), 20), (json!({ "hookTimeout": "2s" }), 2)] {
+        let mut catalog = Catalog::new();
+        catalog.add(Patient).unwrap();
+        let program = Program { entries: vec![entry("patient", options)], ..Program::default() };
+        let host = Host::builder().catalog(catalog).program(program).start().await.unwrap();
+        let begun = tokio::time::Instant::now();
+        assert_eq!(drive(&host, fine()).await.0, 200);
+        assert_eq!(begun.elapsed().as_secs(), seconds);
+    }
 }
 
 #[tokio::test]
