@@ -9,6 +9,9 @@ const FILE: usize = 500;
 /// Lines of a crate's `src` together, the tests at the ends of its files aside.
 const CRATE: usize = 10_000;
 
+/// The one that may be a little larger: it depends on no crate of ours, so all that the plugin API needs lives in it.
+const CORE: (&str, usize) = ("crates/buntime-core", 10_500);
+
 /// Files that may be longer, each with the reason.
 const LONG: &[(&str, &str)] = &[];
 
@@ -25,8 +28,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
         problems.extend(length(file, lines));
     }
     for (folder, lines) in sizes {
-        if lines > CRATE {
-            let what = format!("{lines} lines of source, more than {CRATE}: make two crates of it");
+        let most = if folder == CORE.0 { CORE.1 } else { CRATE };
+        if lines > most {
+            let what = format!("{lines} lines of source, more than {most}: make two crates of it");
             problems.push(Problem::new(format!("{folder}/src"), what));
         }
     }
