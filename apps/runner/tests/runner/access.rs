@@ -94,6 +94,26 @@ async fn the_sign_in_form_leads_back() {
 }
 
 #[tokio::test]
+async fn whoever_asks_is_told_whether_they_may_administer() {
+    let gateway = with_token().await;
+    let ask = || gateway.request(Method::GET, "/api/session");
+    let nobody = gateway.send(ask()).await.expect(200).json();
+    assert_eq!(nobody, json!({ "signedIn": false, "administers": false }));
+    let token = gateway.send(ask().bearer_auth("correct horse")).await.expect(200).json();
+    assert_eq!(token, json!({ "signedIn": false, "administers": true }));
+    let page = gateway.request(Method::GET, "/api/session?return=%2F%2Fevil.example").header("accept", "text/html");
+    let page = gateway.send(page).await.expect(200);
+    assert!(page.text.contains("name=\"return\" value=\"/\"") && !page.text.contains("evil"), "{}", page.text);
+    // The plugins' page is an administrator's; its files are everybody's.
+    gateway.get("/p/").await.expect(401);
+    let style =
+        page.text.split("href=\"").find(|rest| rest.starts_with("/api/ui/") && rest.contains("ui.css")).unwrap();
+    let style = gateway.get(style.split('"').next().unwrap()).await.expect(200);
+    assert!(style.header("cache-control").contains("immutable"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn other_sites_cannot_make_browsers_change_things() {
     let gateway = with_token().await;
     for (name, value) in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
