@@ -34,7 +34,11 @@ impl Cluster {
         let asked = self.policy.key(&request, call);
         let mut round =
             Round { cluster: self, call, key: asked.key, deadline, tried: Marks::default(), failed: Vec::new() };
-        let mut slot = round.enter().await?;
+        // Boxed is what few requests need, so that the way of the others is small: it is moved for each of them.
+        let mut slot = match self.enter_now(round.key, &round.tried) {
+            Some(entered) => entered?,
+            None => Box::pin(round.enter()).await?,
+        };
         let mut draft = self.draft(request, call);
         let mut left = self.policy.retries;
         loop {
@@ -56,7 +60,7 @@ impl Cluster {
                 ),
                 before: self.policy.retries - left,
             };
-            let next = if may { round.another(&mut slot, failure).await } else { None };
+            let next = if may { Box::pin(round.another(&mut slot, failure)).await } else { None };
             let Some(next) = next else {
                 return round.finish(outcome, slot).map(|response| asked.remember(response, call.is_secure));
             };
@@ -75,17 +79,25 @@ impl Cluster {
         Draft::repeatable(request, keep, shadow)
     }
 
+    /// A place that is free, or why there will be none. `None`: all are taken.
+    fn enter_now(&self, key: Option<u64>, tried: &Marks) -> Option<Result<Slot, Error>> {
+        // Nobody overtakes those who wait.
+        if self.policy.queue.is_some() && self.commons.line.len() > 0 {
+            return None;
+        }
+        match self.claim(key, tried) {
+            Ok(slot) => Some(Ok(slot)),
+            Err(Denied::Tripped) => Some(Err(self.unavailable())),
+            Err(Denied::Full) => None,
+        }
+    }
+
     /// Waits for a place, if none is free and something may wait.
     async fn enter(&self, key: Option<u64>, tried: &Marks, deadline: Option<Instant>) -> Result<Slot, Error> {
-        let line = &self.commons.line;
-        // Nobody overtakes those who wait.
-        if self.policy.queue.is_none() || line.len() == 0 {
-            match self.claim(key, tried) {
-                Ok(slot) => return Ok(slot),
-                Err(Denied::Tripped) => return Err(self.unavailable()),
-                Err(Denied::Full) => {}
-            }
+        if let Some(entered) = self.enter_now(key, tried) {
+            return entered;
         }
+        let line = &self.commons.line;
         let Some(queue) = self.policy.queue else { return Err(self.over_capacity("every target is busy")) };
         let Some(place) = line.join(queue.max) else { return Err(self.over_capacity("the queue is full")) };
         let patience = Instant::now() + *queue.timeout;

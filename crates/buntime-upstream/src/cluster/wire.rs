@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use axum::body::Body;
 use buntime_core::stats::{SHARDS, shard};
 use buntime_http::upstream::{Protocol, SetupError, Upstream, UpstreamError, UpstreamOptions};
+use futures_util::{FutureExt, future::Either};
 use http::{
     HeaderValue, Request, Response, Uri, header,
     uri::{PathAndQuery, Scheme},
@@ -177,19 +178,29 @@ impl Wire {
     }
 
     /// Sends the request as this target wants it. `again`: the draft is needed once more.
-    pub(super) async fn send(
+    pub(super) fn send<'a>(
+        &'a self,
+        draft: &'a mut Draft,
+        call: &'a Call<'_>,
+        again: bool,
+    ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send + use<'a> {
+        let addresses = self.names.as_ref().map(|names| (names, names.addresses.load_full()));
+        match addresses.filter(|(_, addresses)| !addresses.is_empty()) {
+            None => Either::Left(self.line.of(call).send(draft.make(self, call, again))),
+            // Boxed: few targets are names, and this may need several of what one address needs.
+            Some((names, addresses)) => Either::Right(self.send_in_turn(names, addresses, draft, call, again).boxed()),
+        }
+    }
+
+    /// Sends it to the next of a name's addresses, and where nobody answers there to the one after it.
+    async fn send_in_turn(
         &self,
+        names: &Names,
+        addresses: Arc<Vec<Address>>,
         draft: &mut Draft,
         call: &Call<'_>,
         again: bool,
     ) -> Result<Response<Body>, UpstreamError> {
-        let Some(names) = &self.names else {
-            return self.line.of(call).send(draft.make(self, call, again)).await;
-        };
-        let addresses = names.addresses.load_full();
-        if addresses.is_empty() {
-            return self.line.of(call).send(draft.make(self, call, again)).await;
-        }
         let turn = names.turn.fetch_add(1, Relaxed);
         let mut tried = 0u64;
         let mut last = UpstreamError::Timeout;
