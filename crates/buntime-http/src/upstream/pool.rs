@@ -190,6 +190,11 @@ impl Pool {
         Lease { sender, slot: Arc::clone(self.slot()) }
     }
 
+    /// Does anything wait to be used, or to be shared?
+    fn has_any(&self) -> bool {
+        self.slots.iter().any(|slot| !lock(&slot.http1).is_empty() || lock(&slot.http2).is_some())
+    }
+
     /// Closes what was not used for too long or has died. `true`: nothing is left.
     fn reap(&self) -> bool {
         self.rules.ticks.fetch_add(1, Relaxed);
@@ -246,12 +251,17 @@ impl Slot {
         let reaper = Reaper { pool: Weak::clone(&self.pool), rules: Arc::clone(&self.rules) };
         let pause = (self.rules.idle_timeout / TICKS).max(Duration::from_millis(1));
         tokio::spawn(async move {
-            loop {
+            let pool = loop {
                 tokio::time::sleep(pause).await;
                 let Some(pool) = reaper.pool.upgrade() else { return };
                 if pool.reap() {
-                    return;
+                    break pool;
                 }
+            };
+            drop(reaper);
+            // What was given back after the last look found a reaper that was about to end; without one nothing ages.
+            if pool.has_any() {
+                pool.slot().reap_later();
             }
         });
     }
