@@ -53,6 +53,18 @@ const NEEDS: &[Need] = &[
         why: "tests: pages can be used by everybody",
         optional: false,
     },
+    Need {
+        program: "deno",
+        from: From::Npm("deno@2.9.6"),
+        why: "tests: KeyVal through Deno.openKv",
+        optional: false,
+    },
+    Need {
+        program: "@deno/kv",
+        from: From::Npm("@deno/kv@0.14.0"),
+        why: "tests: KeyVal through Deno's client for Node",
+        optional: false,
+    },
     Need { program: "cargo-nextest", from: From::Cargo("cargo-nextest"), why: "faster tests", optional: true },
 ];
 
