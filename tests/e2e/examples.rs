@@ -11,7 +11,7 @@ use std::{
 
 use axum::{Router, body::Body, http::StatusCode, routing::any};
 use buntime_testing::{FakeUpstream, RawUpstream, eventually};
-use buntime_tests::{Answer, client, counted, repository, soon, start_copy};
+use buntime_tests::{Answer, client, counted, soon, start_example};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
@@ -67,7 +67,7 @@ async fn services_with_canary_failover_and_mirroring() {
     ];
     let env: Vec<(&str, &str)> = env.iter().map(|(name, url)| (*name, url.as_str())).collect();
     let dir = tempfile::tempdir().unwrap();
-    let running = start_copy(&repository().join("config/examples/services.jsonc"), dir.path(), &env).await;
+    let running = start_example("services.jsonc", dir.path(), &env).await;
     let to = running.addr();
 
     // Strangers get a version and a cookie; with it they stay.
@@ -114,7 +114,7 @@ async fn tiers_of_consumers_with_different_plugins() {
     drop(broken);
     let dir = tempfile::tempdir().unwrap();
     let env = [("REPORTS", dead.as_str()), ("REPORTS_STANDBY", &standby.url())];
-    let running = start_copy(&repository().join("config/examples/consumers.jsonc"), dir.path(), &env).await;
+    let running = start_example("consumers.jsonc", dir.path(), &env).await;
     let to = running.addr();
     let as_who = |key: &'static str| async move { ask(to, "/reports/1", &[("x-api-key", key)]).await };
     assert_eq!(as_who("unknown").await.problem(), "upstream_unreachable");

@@ -3,7 +3,9 @@
 use std::fs;
 
 use buntime_testing::{FakeUpstream, eventually};
-use buntime_tests::{Certificate, Gateway, Process, client, hello, proxying, repository, rule, soon, start_copy};
+use buntime_tests::{
+    Certificate, Gateway, Process, client, example_home, hello, proxying, repository, rule, soon, start_copy,
+};
 use http::header;
 use serde_json::json;
 
@@ -67,10 +69,11 @@ async fn every_example_starts() {
         }
         found += 1;
         let dir = tempfile::tempdir().unwrap();
-        let made = Certificate::write(dir.path(), "made");
-        fs::rename(made.cert, dir.path().join("cert.pem")).unwrap();
-        fs::rename(made.key, dir.path().join("key.pem")).unwrap();
-        let running = start_copy(&file, dir.path(), &[("BUNTIME_ADMIN_TOKEN", "t0ken")]).await;
+        let home = example_home(dir.path());
+        let made = Certificate::write(&home, "made");
+        fs::rename(made.cert, home.join("cert.pem")).unwrap();
+        fs::rename(made.key, home.join("key.pem")).unwrap();
+        let running = start_copy(&file, &home, &[("BUNTIME_ADMIN_TOKEN", "t0ken")]).await;
         let plugins = running.host().live().plugins();
         assert!(!plugins.is_empty(), "{} starts nothing", file.display());
         for plugin in plugins.iter().filter(|plugin| plugin.enabled) {

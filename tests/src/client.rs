@@ -51,6 +51,12 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// Every value of a header field, as one list.
+    pub fn list(&self, name: &str) -> String {
+        let values: Vec<&str> = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        values.join(", ")
+    }
+
     /// The `code` of a problem, checked to have the shape of all problems.
     ///
     /// # Panics

@@ -159,3 +159,23 @@ pub async fn start_copy(file: &Path, dir: &Path, env: &[(&str, &str)]) -> Runnin
         Err(error) => panic!("{}: {error}", file.display()),
     }
 }
+
+/// Starts an example of the repository in a directory, where its paths lead nowhere else.
+///
+/// # Panics
+/// If it does not start.
+pub async fn start_example(name: &str, dir: &Path, env: &[(&str, &str)]) -> Running {
+    let file = crate::repository().join("config/examples").join(name);
+    let home = example_home(dir);
+    start_copy(&file, &home, env).await
+}
+
+/// Where below a directory an example stands: as deep as in the repository.
+///
+/// # Panics
+/// If it cannot be made.
+pub fn example_home(dir: &Path) -> PathBuf {
+    let home = dir.join("config/examples");
+    fs::create_dir_all(&home).expect("a directory");
+    home
+}

@@ -21,7 +21,7 @@ mod websocket;
 pub use browser::{Browser, Tab};
 pub use certificate::Certificate;
 pub use client::Answer;
-pub use gateway::{Gateway, proxying, rule, start_copy};
+pub use gateway::{Gateway, example_home, proxying, rule, start_copy, start_example};
 pub use metrics::sample;
 pub use moody::{Mood, Moody};
 pub use nginx::Nginx;
