@@ -1,10 +1,10 @@
 //! The one interface of every engine.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::{Migration, Outcome, Result, Rows, Statement, Value};
+use crate::{Error, ErrorKind, Migration, Outcome, Plan, Planned, Result, Rows, Statement, Value};
 
 /// An open database. Shared as `Arc<dyn Adapter>`; every method may be called from many tasks at once.
 ///
@@ -38,6 +38,17 @@ pub trait Adapter: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// The first statement's that failed, with its position in [`crate::Error::statement`].
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>>;
+
+    /// Runs a plan: a transaction whose later statements depend on what the earlier ones returned, alone with the
+    /// database. Durable when it returns that it is committed.
+    ///
+    /// # Errors
+    /// As [`Adapter::transaction`], and what [`Plan::next`] failed with; [`ErrorKind::NotAllowed`] where the engine has
+    /// no such thing.
+    async fn planned(&self, plan: Arc<dyn Plan>) -> Result<Planned> {
+        let _ = plan;
+        Err(Error::new(ErrorKind::NotAllowed, format!("the adapter `{}` runs no plans", self.kind())))
+    }
 
     /// Brings the tables of `component` up to date: applies, in order and as one transaction, those of `migrations`
     /// that the database has not seen, and records them. Calling it again does nothing.

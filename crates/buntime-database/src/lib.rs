@@ -33,6 +33,7 @@
 mod adapter;
 mod error;
 mod migration;
+mod plan;
 mod registry;
 pub mod sqlite;
 mod statement;
@@ -41,6 +42,7 @@ mod value;
 pub use adapter::{Adapter, Migrated};
 pub use error::{Constraint, Error, ErrorKind, Result};
 pub use migration::Migration;
+pub use plan::{Next, Plan, Planned};
 pub use registry::{Builder, Registry, RegistryError};
 pub use statement::{Outcome, Row, Rows, Statement};
 pub use value::{FromValue, Value};

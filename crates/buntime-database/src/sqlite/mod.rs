@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::options::Options;
 pub use self::writer::Stats;
-use crate::{Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Result, Rows, Statement, Value};
+use crate::{Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Plan, Planned, Result, Rows, Statement, Value};
 
 /// An open SQLite database.
 ///
@@ -74,7 +74,11 @@ impl Sqlite {
     }
 
     async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>> {
-        self.ask(|reply| writer::Job::Batch(writer::Batch { statements, reply })).await
+        self.work(writer::Work::Statements(statements)).await.map(|planned| planned.outcomes)
+    }
+
+    async fn work(&self, work: writer::Work) -> Result<Planned> {
+        self.ask(|reply| writer::Job::Batch(writer::Batch { work, reply })).await
     }
 
     async fn write_one(&self, statement: Statement) -> Result<Outcome> {
@@ -134,6 +138,10 @@ impl Adapter for Sqlite {
 
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>> {
         self.write(statements).await
+    }
+
+    async fn planned(&self, plan: Arc<dyn Plan>) -> Result<Planned> {
+        self.work(writer::Work::Plan(plan)).await
     }
 
     async fn migrate(&self, component: &str, migrations: &[Migration]) -> Result<Migrated> {

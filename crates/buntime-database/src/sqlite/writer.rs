@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Alive, Options, connection::Guarded, errors, migrate, run, spawn};
-use crate::{Error, ErrorKind, Migrated, Migration, Outcome, Result, Statement};
+use crate::{Error, ErrorKind, Migrated, Migration, Next, Outcome, Plan, Planned, Result, Statement};
 
 /// The most requests in one commit: bounds how long the first waits for the last.
 const GROUP: usize = 256;
@@ -35,11 +35,29 @@ pub(super) enum Job {
     Close,
 }
 
-/// Statements that happen together or not at all.
+/// What happens together or not at all.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) statements: Vec<Statement>,
-    pub(super) reply: oneshot::Sender<Result<Vec<Outcome>>>,
+    pub(super) work: Work,
+    pub(super) reply: oneshot::Sender<Result<Planned>>,
+}
+
+/// Statements that are known beforehand, or those of a plan.
+#[derive(Debug)]
+pub(super) enum Work {
+    Statements(Vec<Statement>),
+    Plan(Arc<dyn Plan>),
+}
+
+impl Batch {
+    /// Tells a plan that it is committed, then whoever waits.
+    fn answer(self, result: Result<Planned>) {
+        if let (Work::Plan(plan), Ok(Planned { committed: true, outcomes })) = (&self.work, &result) {
+            plan.committed(outcomes);
+        }
+        // A caller that is gone does not want to know.
+        let _ = self.reply.send(result);
+    }
 }
 
 /// What a writer has done.
@@ -126,14 +144,13 @@ impl Writer {
             several => self.together(several),
         };
         for (batch, result) in group.into_iter().zip(results) {
-            // A caller that is gone does not want to know.
-            let _ = batch.reply.send(result);
+            batch.answer(result);
         }
     }
 
     /// One commit for all of them. When the whole transaction is lost (`OR ROLLBACK`, a full disk, a deferred foreign
     /// key at the commit), nothing of it happened, and each is run again by itself.
-    fn together(&self, group: &[Batch]) -> Vec<Result<Vec<Outcome>>> {
+    fn together(&self, group: &[Batch]) -> Vec<Result<Planned>> {
         if let Err(error) = self.control("BEGIN IMMEDIATE") {
             return group.iter().map(|_| Err(error.clone())).collect();
         }
@@ -152,7 +169,7 @@ impl Writer {
     }
 
     /// Runs all again but the one that lost the transaction, whose error stands: what timed out would do so again.
-    fn each_but(&self, group: &[Batch], culprit: usize, result: Result<Vec<Outcome>>) -> Vec<Result<Vec<Outcome>>> {
+    fn each_but(&self, group: &[Batch], culprit: usize, result: Result<Planned>) -> Vec<Result<Planned>> {
         let mut theirs = Some(result.and_then(|_| {
             // Lost without an error of its own: it is not known to have run.
             Err(Error::new(ErrorKind::Io, "the transaction was lost"))
@@ -161,11 +178,12 @@ impl Writer {
         group.iter().enumerate().map(again).collect()
     }
 
-    fn savepoint(&self, batch: &Batch) -> Result<Vec<Outcome>> {
+    fn savepoint(&self, batch: &Batch) -> Result<Planned> {
         self.control("SAVEPOINT request")?;
         let result = self.run(batch);
         if !self.on.connection.is_autocommit() {
-            let undone = if result.is_err() { self.control("ROLLBACK TO request") } else { Ok(()) };
+            let stays = result.as_ref().is_ok_and(|planned| planned.committed);
+            let undone = if !stays { self.control("ROLLBACK TO request") } else { Ok(()) };
             if undone.and_then(|()| self.control("RELEASE request")).is_err() {
                 // What this request left cannot be told from what others did: nothing of it may be committed.
                 self.roll_back();
@@ -174,26 +192,43 @@ impl Writer {
         result
     }
 
-    fn alone(&self, batch: &Batch) -> Result<Vec<Outcome>> {
+    fn alone(&self, batch: &Batch) -> Result<Planned> {
         self.control("BEGIN IMMEDIATE")?;
-        match self.run(batch) {
-            Ok(outcomes) => self.finish().map(|()| outcomes),
-            Err(error) => {
-                self.roll_back();
-                Err(error)
-            }
+        let result = self.run(batch);
+        if result.as_ref().is_ok_and(|planned| planned.committed) {
+            self.finish()?;
+        } else {
+            self.roll_back();
         }
+        result
     }
 
-    fn run(&self, batch: &Batch) -> Result<Vec<Outcome>> {
+    fn run(&self, batch: &Batch) -> Result<Planned> {
         self.on.guard.limited(self.options.statement_timeout, None, || {
-            let mut outcomes = Vec::with_capacity(batch.statements.len());
-            for (at, statement) in batch.statements.iter().enumerate() {
-                let ran = run::statement(&self.on, statement, run::Mode::ReadWrite, self.options.max_result_bytes);
-                outcomes.push(ran.map_err(|error| error.at_statement(at))?.unwrap_or_default());
+            let mut outcomes = Vec::new();
+            match &batch.work {
+                Work::Statements(statements) => {
+                    self.step(statements, &mut outcomes)?;
+                    Ok(Planned { committed: true, outcomes })
+                }
+                Work::Plan(plan) => loop {
+                    match plan.next(&outcomes)? {
+                        Next::Run(statements) => self.step(&statements, &mut outcomes)?,
+                        Next::Commit => return Ok(Planned { committed: true, outcomes }),
+                        Next::Abandon => return Ok(Planned { committed: false, outcomes }),
+                    }
+                },
             }
-            Ok(outcomes)
         })
+    }
+
+    fn step(&self, statements: &[Statement], outcomes: &mut Vec<Outcome>) -> Result<()> {
+        outcomes.reserve(statements.len());
+        for statement in statements {
+            let ran = run::statement(&self.on, statement, run::Mode::ReadWrite, self.options.max_result_bytes);
+            outcomes.push(ran.map_err(|error| error.at_statement(outcomes.len()))?.unwrap_or_default());
+        }
+        Ok(())
     }
 
     fn finish(&self) -> Result<()> {
