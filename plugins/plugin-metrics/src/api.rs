@@ -1,4 +1,4 @@
-//! What is below `/p/metrics`: `/api/prometheus`, `/api/stats` (also `/api`) and `/api/sse`.
+//! What is below `/p/metrics`: `/api/prometheus`, `/api/stats` (also `/api`) and `/api/sse`; and the OpenAPI fragment.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use crate::{
-    MetricsSettings, Requests,
+    MetricsSettings, Requests, analytics,
     live::Live,
     prometheus,
     snapshot::{Snapshot, Stats},
@@ -80,11 +80,12 @@ pub(crate) fn openapi() -> Value {
             "200": answer("text/event-stream", json!({ "type": "string" })),
             "503": { "description": "Too many streams are open" },
         })),
+        "/api/analytics": analytics::api::openapi(),
     } })
 }
 
 /// The schema of what is answered, whole in itself.
-fn schema_of<T: JsonSchema>() -> Value {
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;

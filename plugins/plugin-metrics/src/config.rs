@@ -4,6 +4,8 @@ use buntime_core::{Exposure, Settings, SettingsProblem, units::Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::AnalyticsSettings;
+
 /// Upper bounds of the latency buckets unless configured otherwise, in seconds.
 pub const DEFAULT_BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -27,6 +29,8 @@ pub struct MetricsSettings {
     /// How many route labels are told apart; requests of any further one count as `other`.
     #[schemars(range(min = 1, max = 10_000))]
     pub max_routes: u32,
+    /// Who asked for what and what came of it, over an hour, a day, a month: kept in the database.
+    pub analytics: AnalyticsSettings,
 }
 
 impl Default for MetricsSettings {
@@ -38,6 +42,7 @@ impl Default for MetricsSettings {
             access: Exposure::Public,
             buckets: DEFAULT_BUCKETS.to_vec(),
             max_routes: 200,
+            analytics: AnalyticsSettings::default(),
         }
     }
 }
@@ -64,6 +69,7 @@ impl Settings for MetricsSettings {
         if !positive || !self.buckets.is_sorted_by(|a, b| a < b) {
             wrong("/buckets", "bounds must ascend", "write seconds from 0.000001 to 86400, such as [0.01, 0.1, 1]");
         }
+        problems.extend(self.analytics.problems());
         problems
     }
 }
@@ -81,6 +87,9 @@ mod tests {
         let all = json!({ "sseInterval": 0, "maxStreams": 0, "maxRoutes": 0, "buckets": [] });
         let places: Vec<String> = spec.check(&all).into_iter().map(|p| p.pointer).collect();
         assert_eq!(places, ["/sseInterval", "/maxStreams", "/maxRoutes", "/buckets"]);
+        let out = json!({ "analytics": { "retention": "59m", "maxSeries": 0, "flushInterval": "1ms" } });
+        let places: Vec<String> = spec.check(&out).into_iter().map(|p| p.pointer).collect();
+        assert_eq!(places, ["/analytics/retention", "/analytics/maxSeries", "/analytics/flushInterval"]);
         for buckets in [json!([1, 0.5]), json!([0.0]), json!([1, 1]), json!([1e300])] {
             assert_eq!(spec.check(&json!({ "buckets": buckets })).len(), 1, "{buckets}");
         }

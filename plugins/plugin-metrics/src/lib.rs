@@ -23,8 +23,10 @@
 //! The counters serve without a host too: [`Requests`] counts, [`prometheus::render`] writes.
 //!
 //! Label values are bounded: a route is its configured label (or axum's route pattern), never a path; a method is one
-//! of nine or `OTHER`; past `maxRoutes` labels everything is `other`.
+//! of nine or `OTHER`; past `maxRoutes` labels everything is `other`. The same holds for what is kept in the database for
+//! analytics, which tells `maxSeries` combinations apart.
 
+mod analytics;
 mod api;
 pub mod cells;
 mod config;
@@ -38,6 +40,7 @@ pub mod requests;
 pub mod snapshot;
 pub mod text;
 
+pub use analytics::{AnalyticsSettings, Counts, Key, OTHER, Tally};
 pub use config::{DEFAULT_BUCKETS, MetricsSettings};
 pub use plugin::MetricsPlugin;
 pub use requests::Requests;

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use axum::extract::MatchedPath;
 use buntime_core::{Completion, Cx, Hooks, Http, Pre, Stages, Step};
 
-use crate::Requests;
+use crate::{Requests, analytics::Analytics, requests::UNMATCHED};
 
 /// Counts exchanges.
 #[derive(Debug)]
-pub(crate) struct Observer(pub(crate) Arc<Requests>);
+pub(crate) struct Observer {
+    pub(crate) requests: Arc<Requests>,
+    /// If they are on.
+    pub(crate) analytics: Option<Arc<Analytics>>,
+}
 
 impl Hooks<Http> for Observer {
     fn stages(&self) -> Stages {
@@ -17,7 +21,7 @@ impl Hooks<Http> for Observer {
     }
 
     fn pre<'a>(&'a self, _: &'a mut Cx<Http>) -> Step<'a, Pre<Http>> {
-        self.0.begin();
+        self.requests.begin();
         Step::ready(Pre::Continue)
     }
 
@@ -28,7 +32,10 @@ impl Hooks<Http> for Observer {
             Some(matched) => Some(&*matched.label),
             None => head.extensions.get::<MatchedPath>().map(MatchedPath::as_str),
         };
-        self.0.end(route, &head.method, end);
+        self.requests.end(route, &head.method, end);
+        if let Some(analytics) = &self.analytics {
+            analytics.tally.count(route.unwrap_or(UNMATCHED), cx.consumer(), end);
+        }
         Step::ready(())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use buntime_core::{BoxError, Capability, HookSet, Metadata, Plugin, PluginContext, SettingsSpec, Startup};
 
-use crate::{MetricsSettings, Requests, api, cells::Bounds, observer::Observer, page};
+use crate::{MetricsSettings, Requests, analytics, api, cells::Bounds, observer::Observer, page};
 
 /// `@buntime/plugin-metrics`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,8 +15,9 @@ pub struct MetricsPlugin;
 impl Plugin for MetricsPlugin {
     fn metadata(&self) -> Metadata {
         Metadata::new("@buntime/plugin-metrics", env!("CARGO_PKG_VERSION"))
-            .with_description("Request, plugin and process metrics: Prometheus, JSON and live.")
+            .with_description("Request, plugin and process metrics: Prometheus, JSON, live and over a month.")
             .with_capabilities([Capability::Routes, Capability::Middleware])
+            .with_optional_depends_on(["database"])
             .with_priority(0)
             .gateway_only()
     }
@@ -30,8 +31,12 @@ impl Plugin for MetricsPlugin {
         let requests = counts(startup, &settings);
         let access = settings.access.into();
         let router = api::router(&settings, requests.clone(), startup.context());
-        startup.hooks(HookSet::new("requests", Observer(requests)).observing());
+        let analytics = analytics::open(startup, &settings.analytics)?;
+        let asked = analytics::api::router(analytics.clone(), startup.context());
+        let observer = Observer { requests, analytics: analytics.map(|open| open.analytics) };
+        startup.hooks(HookSet::new("requests", observer).observing());
         startup.routes(access, router);
+        startup.routes(settings.analytics.access.into(), asked);
         startup.openapi(api::openapi());
         buntime_ui::register(startup, access, page::page());
         Ok(())

@@ -1,8 +1,19 @@
 //! The README is held to its word.
 
+use std::sync::Arc;
+
+use buntime_core::services::Services;
+use buntime_database::{
+    Registry,
+    sqlite::{Options, Sqlite},
+};
 use plugin_metrics::MetricsPlugin;
 
 #[tokio::test]
 async fn the_readme_is_true() {
-    buntime_testing::readme(include_str!("../README.md"), || MetricsPlugin).await;
+    let sqlite = Sqlite::open(Options::memory()).await.expect("a database in memory");
+    let registry = Registry::builder().add(Arc::new(sqlite), true).build().expect("one is enough");
+    let services = Services::default();
+    services.provide::<Registry>(Arc::new(registry));
+    buntime_testing::readme_with(include_str!("../README.md"), || MetricsPlugin, || services.clone()).await;
 }
