@@ -46,6 +46,8 @@ pub enum ErrorKind {
     Open,
     /// The engine cannot be reached, or its file is gone.
     Unavailable,
+    /// The connection was lost before the answer came: it is not known whether what was asked has happened.
+    Uncertain,
     /// Reading or writing the disk failed.
     Io,
     /// Anything else.
@@ -73,6 +75,7 @@ impl ErrorKind {
             Self::Migration => "migration",
             Self::Open => "open",
             Self::Unavailable => "unavailable",
+            Self::Uncertain => "uncertain",
             Self::Io => "io",
             Self::Other => "other",
         }

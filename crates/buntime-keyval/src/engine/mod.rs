@@ -1,0 +1,228 @@
+//! The engine: a store on a database of this process's.
+//!
+//! One row of the database counts commits and is locked by each write, so writes are strictly serializable and
+//! versionstamps are in their order on any adapter. A read is one statement, and so sees one moment. Watches and queues
+//! are told by commits.
+
+mod clock;
+mod hub;
+mod mutate;
+mod queue;
+mod quota;
+mod read;
+mod row;
+mod schema;
+mod sweep;
+mod watch;
+mod write;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use buntime_database::{Adapter, args};
+use tokio::sync::Mutex;
+
+use self::hub::Hub;
+pub use self::{
+    clock::Clock,
+    queue::{DeadLetter, Delivery, Failure, QueueStats},
+    quota::Quota,
+    watch::{Changes, From as WatchFrom, Told, Watch},
+    write::Committed,
+};
+use crate::{Error, Limits, Result};
+
+/// The namespace of those who name none.
+pub const DEFAULT_NAMESPACE: &str = "default";
+
+/// How a store behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The time.
+    pub clock: Clock,
+    /// How long, in milliseconds, a deduplication key is remembered after its message was put into a queue.
+    pub dedup_window: u64,
+    /// How many dead letters a namespace keeps; the oldest go first.
+    pub dead_letters: u32,
+    /// The longest pause between two looks for what has expired.
+    pub sweep: Duration,
+    /// How many namespaces there may be.
+    pub namespaces: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Clock::default(),
+            dedup_window: 5 * 60 * 1000,
+            dead_letters: 10_000,
+            sweep: Duration::from_secs(60),
+            namespaces: 1000,
+        }
+    }
+}
+
+/// A store: namespaces of entries and queues in one database.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use buntime_database::sqlite::{Options as File, Sqlite};
+/// use buntime_keyval::{Atomic, Engine, Limits, Options, Value, key};
+///
+/// let database = Arc::new(Sqlite::open(File::memory()).await?);
+/// let engine = Engine::open(database, Options::default()).await?;
+/// let kv = engine.namespace("default", Limits::DENO).await?;
+/// kv.commit(Atomic::new().set(key!["users", 7], Value::U64(1))).await?;
+/// let entry = kv.get(&key!["users", 7]).await?.ok_or("nothing there")?;
+/// assert_eq!(entry.value, Value::U64(1));
+/// engine.close().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    database: Arc<dyn Adapter>,
+    clock: Clock,
+    options: Options,
+    hub: Arc<Hub>,
+    uuid: String,
+    /// By name. Few, and asked for once by each face.
+    namespaces: Mutex<HashMap<String, Opened>>,
+    tasks: sweep::Tasks,
+}
+
+/// A namespace's number and its quota, which all that have it share.
+type Opened = (i64, Arc<ArcSwapOption<Quota>>);
+
+/// One key space with its queues. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    engine: Arc<Inner>,
+    id: i64,
+    name: Arc<str>,
+    limits: Arc<Limits>,
+    quota: Arc<ArcSwapOption<Quota>>,
+}
+
+impl Engine {
+    /// Opens the store in that database, with its tables made if need be.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open(database: Arc<dyn Adapter>, options: Options) -> Result<Self> {
+        schema::migrate(&*database).await?;
+        let uuid = uuid::Uuid::new_v4().to_string();
+        let first = "INSERT INTO kv_clock (id, version, shape, uuid) VALUES (1, 0, 0, ?1) ON CONFLICT (id) DO NOTHING";
+        database.execute(first, args![uuid]).await?;
+        let rows = database.query("SELECT version, uuid FROM kv_clock WHERE id = 1", args![]).await?;
+        let row = rows.first().ok_or_else(|| Error::Database("there is no clock".into()))?;
+        let hub = Arc::new(Hub::new(row::unsigned(row.at(0)?)));
+        let inner = Inner {
+            database,
+            clock: options.clock.clone(),
+            options,
+            hub,
+            uuid: row.at(1)?,
+            namespaces: Mutex::default(),
+            tasks: sweep::Tasks::default(),
+        };
+        let engine = Arc::new(inner);
+        sweep::start(&engine);
+        Ok(Self(engine))
+    }
+
+    /// The namespace of that name, made if need be; `limits` are those of whoever asks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that is not `[a-z0-9][a-z0-9_-]{0,62}`, or one namespace too many; the database's.
+    pub async fn namespace(&self, name: &str, limits: Limits) -> Result<Namespace> {
+        let engine = Arc::clone(&self.0);
+        let mut known = engine.namespaces.lock().await;
+        let (id, quota) = match known.get(name) {
+            Some(there) => there.clone(),
+            None => {
+                let there = engine.open_namespace(name).await?;
+                known.insert(name.to_owned(), there.clone());
+                there
+            }
+        };
+        drop(known);
+        Ok(Namespace { engine, id, name: name.into(), limits: Arc::new(limits), quota })
+    }
+
+    /// The id of this store, made with it.
+    pub fn uuid(&self) -> &str {
+        &self.0.uuid
+    }
+
+    /// The time it goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Ends what runs for it. The database stays open: it is its owner's.
+    pub async fn close(&self) {
+        self.0.tasks.end().await;
+    }
+}
+
+impl Inner {
+    async fn open_namespace(&self, name: &str) -> Result<Opened> {
+        check_name(name)?;
+        let find = "SELECT id, max_entries, max_bytes FROM kv_namespaces WHERE name = ?1";
+        let mut rows = self.database.query(find, args![name]).await?;
+        if rows.is_empty() {
+            let most = row::signed(self.options.namespaces as u64);
+            let add = "INSERT INTO kv_namespaces (name) SELECT ?1 WHERE (SELECT count(*) FROM kv_namespaces) < ?2 \
+                       ON CONFLICT (name) DO NOTHING";
+            self.database.execute(add, args![name, most]).await?;
+            rows = self.database.query(find, args![name]).await?;
+        }
+        let full = || Error::Invalid(format!("There are {} namespaces already", self.options.namespaces).into());
+        let row = rows.first().ok_or_else(full)?;
+        let quota = Quota::of(row.at(1)?, row.at(2)?).map(Arc::new);
+        Ok((row.at(0)?, Arc::new(ArcSwapOption::from(quota))))
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let rest = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
+    if first && rest && name.len() <= 63 {
+        return Ok(());
+    }
+    Err(Error::Invalid(
+        "A namespace is named by up to 63 lower-case letters, digits, `-` and `_`, a letter or digit first".into(),
+    ))
+}
+
+impl Namespace {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The store it is in.
+    pub fn engine(&self) -> Engine {
+        Engine(Arc::clone(&self.engine))
+    }
+
+    /// The same under other limits.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits: Arc::new(limits), ..self.clone() }
+    }
+
+    /// The limits it goes by.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        self.quota.load().as_deref().cloned()
+    }
+}

@@ -1,0 +1,146 @@
+//! How a delivery ends: finished, failed, or with a longer lease.
+
+use std::{sync::Arc, time::Duration};
+
+use buntime_database::{Next, Outcome, Plan, Statement, args};
+
+use super::{
+    Delivery, Failure, check_lease, dead,
+    lease::{FOUND, Found},
+    stored,
+};
+use crate::{
+    Result,
+    engine::{
+        Namespace,
+        hub::Hub,
+        row::{signed, unsigned},
+        write::tick,
+    },
+};
+
+/// The lease that a message must have: the one given, or any.
+const LEASED: &str = "ns = ?1 AND id = ?2 AND lease IS NOT NULL AND (?3 IS NULL OR lease = ?3)";
+/// Characters of a reason that are kept.
+const REASON: usize = 1000;
+
+impl Namespace {
+    /// Finishes messages: they are gone. Says of each whether it was still the consumer's; if not, another has it, or had,
+    /// or it was never there.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn finish(&self, deliveries: &[(&str, Option<&str>)]) -> Result<Vec<bool>> {
+        let sql = format!("DELETE FROM kv_messages WHERE {LEASED}");
+        let delete = |(id, lease): &(&str, Option<&str>)| Statement::new(sql.as_str(), args![self.id, *id, *lease]);
+        let done = self.engine.database.transaction(deliveries.iter().map(delete).collect()).await?;
+        Ok(done.iter().map(|outcome| outcome.affected > 0).collect())
+    }
+
+    /// Gives a message back: it is tried again later, or is dead if that was its last try. `false`: it was not the
+    /// consumer's any more, and nothing was done.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn fail(&self, id: &str, lease: Option<&str>, failure: Failure) -> Result<bool> {
+        let plan = FailPlan {
+            ns: self.id,
+            id: id.to_owned(),
+            lease: lease.map(ToOwned::to_owned),
+            failure,
+            now: self.engine.clock.now(),
+            hub: self.engine.hub.clone(),
+        };
+        Ok(self.engine.database.planned(Arc::new(plan)).await?.committed)
+    }
+
+    /// Gives messages back as if they had not been delivered: at once, and the try does not count.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn release(&self, deliveries: &[Delivery]) -> Result<()> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let now = self.engine.clock.now();
+        let sql = format!("UPDATE kv_messages SET lease = NULL, ready_at = ?4, attempts = attempts - 1 WHERE {LEASED}");
+        let back = |delivery: &Delivery| {
+            Statement::new(sql.as_str(), args![self.id, delivery.id.as_str(), delivery.lease.as_str(), signed(now)])
+        };
+        self.engine.database.transaction(deliveries.iter().map(back).collect()).await?;
+        for delivery in deliveries {
+            self.engine.hub.enqueued(self.id, &delivery.queue, now);
+        }
+        Ok(())
+    }
+
+    /// Keeps a message for that long from now. `false`: it was not the consumer's any more.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] for a lease that is none or too long; the database's.
+    pub async fn extend(&self, id: &str, lease: &str, by: Duration) -> Result<bool> {
+        let until = signed(self.engine.clock.now().saturating_add(check_lease(by)?));
+        let sql = format!("UPDATE kv_messages SET ready_at = ?4 WHERE {LEASED}");
+        let done = self.engine.database.execute(&sql, args![self.id, id, lease, until]).await?;
+        Ok(done.affected > 0)
+    }
+}
+
+#[derive(Debug)]
+struct FailPlan {
+    ns: i64,
+    id: String,
+    lease: Option<String>,
+    failure: Failure,
+    now: u64,
+    hub: Arc<Hub>,
+}
+
+impl FailPlan {
+    fn dies(&self, found: &Found) -> bool {
+        self.failure.last || found.spent()
+    }
+
+    fn ready_at(&self, found: &Found) -> u64 {
+        let steps = stored::read_backoff(&found.backoff);
+        let step = usize::try_from(found.attempts).unwrap_or(usize::MAX).saturating_sub(1);
+        let scheduled = steps.get(step).or(steps.last()).copied().map_or(0, u64::from);
+        self.now.saturating_add(self.failure.delay.unwrap_or(scheduled))
+    }
+
+    fn reason(&self) -> String {
+        let reason = self.failure.reason.as_deref().filter(|reason| !reason.is_empty());
+        reason.unwrap_or("every try failed").chars().take(REASON).collect()
+    }
+}
+
+impl Plan for FailPlan {
+    fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        let [clock, found] = done else {
+            let sql = format!("SELECT {FOUND} FROM kv_messages WHERE {LEASED}");
+            let find = Statement::new(sql, args![self.ns, self.id.as_str(), self.lease.as_deref()]);
+            return Ok(if done.is_empty() { Next::Run(vec![tick(), find]) } else { Next::Commit });
+        };
+        let Some(found) = found.rows.first().map(Found::read).transpose()? else { return Ok(Next::Abandon) };
+        let mut statements = Vec::new();
+        if self.dies(&found) {
+            let version = clock.rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0);
+            dead::bury(self.ns, &found, &self.reason(), version, self.now, &mut statements);
+        } else {
+            let again = "UPDATE kv_messages SET lease = NULL, ready_at = ?2 WHERE id = ?1";
+            statements.push(Statement::new(again, args![self.id.as_str(), signed(self.ready_at(&found))]));
+        }
+        Ok(Next::Run(statements))
+    }
+
+    fn committed(&self, done: &[Outcome]) {
+        let [clock, found, ..] = done else { return };
+        let Some(found) = found.rows.first().and_then(|row| Found::read(row).ok()) else { return };
+        if self.dies(&found) {
+            let version = clock.rows.first().and_then(|row| row.at(0).ok()).map_or(0, unsigned);
+            self.hub.committed(self.ns, version, stored::read_keys(&found.undelivered).into_iter());
+        } else {
+            self.hub.enqueued(self.ns, &found.queue, self.ready_at(&found));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Taking messages out of a queue, for a while.
+
+use std::{sync::Arc, time::Duration};
+
+use buntime_database::{Next, Outcome, Plan, Row, Statement, args};
+
+use super::{Delivery, check_lease, dead, stored};
+use crate::{
+    MOST_PRIORITY, Result, Value,
+    engine::{
+        Namespace,
+        hub::Hub,
+        row::{signed, unsigned},
+        write::tick,
+    },
+};
+
+/// Messages of one lease.
+const MOST: usize = 1000;
+/// Why a message is dead whose consumers never said how it went.
+const UNFINISHED: &str = "no consumer finished it in time";
+
+impl Namespace {
+    /// Leases messages that are ready now, at most so many: the highest priority first, then the longest ready.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] for a lease that is none or too long; the database's.
+    pub async fn lease(&self, queue: &str, most: usize, lease: Duration) -> Result<Vec<Delivery>> {
+        let now = self.engine.clock.now();
+        let until = now.saturating_add(check_lease(lease)?);
+        // A look costs no commit.
+        if self.next_ready(queue).await?.is_none_or(|at| at > now) {
+            return Ok(Vec::new());
+        }
+        let plan = Arc::new(LeasePlan {
+            ns: self.id,
+            queue: queue.to_owned(),
+            most: most.clamp(1, MOST),
+            now,
+            until,
+            token: uuid::Uuid::new_v4().to_string(),
+            hub: self.engine.hub.clone(),
+        });
+        let done = self.engine.database.planned(Arc::<LeasePlan>::clone(&plan)).await?;
+        let Some(found) = done.outcomes.get(1).filter(|_| done.committed) else { return Ok(Vec::new()) };
+        let found: Vec<Found> = found.rows.iter().map(Found::read).collect::<buntime_database::Result<_>>()?;
+        found.into_iter().filter(|found| !found.spent()).map(|found| plan.delivery(found)).collect()
+    }
+}
+
+#[derive(Debug)]
+struct LeasePlan {
+    ns: i64,
+    queue: String,
+    most: usize,
+    now: u64,
+    until: u64,
+    /// Of all that it leases.
+    token: String,
+    hub: Arc<Hub>,
+}
+
+/// A message as it lies in its table.
+pub(super) struct Found {
+    pub(super) id: String,
+    pub(super) queue: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) encoding: i64,
+    pub(super) attempts: i64,
+    pub(super) backoff: String,
+    pub(super) undelivered: Vec<u8>,
+    pub(super) created_at: i64,
+    pub(super) priority: i64,
+}
+
+pub(super) const FOUND: &str = "id, queue, payload, encoding, attempts, backoff, undelivered, created_at, priority";
+
+impl Found {
+    pub(super) fn read(row: Row<'_>) -> buntime_database::Result<Self> {
+        Ok(Self {
+            id: row.at(0)?,
+            queue: row.at(1)?,
+            payload: row.at(2)?,
+            encoding: row.at(3)?,
+            attempts: row.at(4)?,
+            backoff: row.at(5)?,
+            undelivered: row.at(6)?,
+            created_at: row.at(7)?,
+            priority: row.at(8)?,
+        })
+    }
+
+    pub(super) fn tries(&self) -> i64 {
+        signed(stored::read_backoff(&self.backoff).len() as u64 + 1)
+    }
+
+    /// Was every try made?
+    pub(super) fn spent(&self) -> bool {
+        self.attempts >= self.tries()
+    }
+}
+
+impl LeasePlan {
+    fn find(&self) -> Statement {
+        let of = |priority| {
+            format!(
+                "SELECT * FROM (SELECT {FOUND}, ready_at, seq FROM kv_messages WHERE ns = ?1 AND queue = ?2 \
+                 AND priority = {priority} AND ready_at <= ?3 ORDER BY ready_at, seq LIMIT ?4) AS p{priority}"
+            )
+        };
+        let all: Vec<String> = (0..=MOST_PRIORITY).map(of).collect();
+        let sql = format!(
+            "SELECT {FOUND} FROM ({}) AS ready ORDER BY priority DESC, ready_at, seq, id LIMIT ?4",
+            all.join(" UNION ALL ")
+        );
+        Statement::new(sql, args![self.ns, self.queue.as_str(), signed(self.now), signed(self.most as u64)])
+    }
+
+    fn take(&self, found: &Outcome, version: i64) -> buntime_database::Result<Vec<Statement>> {
+        let mut statements = Vec::with_capacity(found.rows.len());
+        for row in found.rows.iter() {
+            let found = Found::read(row)?;
+            if found.spent() {
+                dead::bury(self.ns, &found, UNFINISHED, version, self.now, &mut statements);
+            } else {
+                let take = "UPDATE kv_messages SET lease = ?2, ready_at = ?3, attempts = attempts + 1 WHERE id = ?1";
+                statements.push(Statement::new(take, args![found.id, self.token.as_str(), signed(self.until)]));
+            }
+        }
+        Ok(statements)
+    }
+
+    fn delivery(&self, found: Found) -> Result<Delivery> {
+        let tries = found.tries();
+        Ok(Delivery {
+            payload: Value::from_parts(found.encoding, found.payload)?,
+            id: found.id,
+            queue: found.queue,
+            attempts: u32::try_from(found.attempts + 1).unwrap_or(u32::MAX),
+            tries: u32::try_from(tries).unwrap_or(u32::MAX),
+            lease: self.token.clone(),
+            leased_until: self.until,
+            created_at: unsigned(found.created_at),
+            priority: u8::try_from(found.priority).unwrap_or(MOST_PRIORITY),
+        })
+    }
+}
+
+impl Plan for LeasePlan {
+    fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        match done {
+            [] => Ok(Next::Run(vec![tick(), self.find()])),
+            [_, found] if found.rows.is_empty() => Ok(Next::Abandon),
+            [clock, found] => {
+                let version = clock.rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0);
+                Ok(Next::Run(self.take(found, version)?))
+            }
+            _ => Ok(Next::Commit),
+        }
+    }
+
+    fn committed(&self, done: &[Outcome]) {
+        let [clock, found, ..] = done else { return };
+        let version = clock.rows.first().and_then(|row| row.at(0).ok()).map_or(0, unsigned);
+        for found in found.rows.iter().filter_map(|row| Found::read(row).ok()).filter(Found::spent) {
+            self.hub.committed(self.ns, version, stored::read_keys(&found.undelivered).into_iter());
+        }
+    }
+}

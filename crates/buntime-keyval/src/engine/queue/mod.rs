@@ -1,0 +1,213 @@
+//! Queues: messages are delivered at least once, each under a lease.
+//!
+//! A message that is leased is one that is not ready yet: its lease says when it is again. So a consumer that dies needs
+//! no cleaning up after; what it did not finish in time is delivered again by itself, as often as its schedule allows, and
+//! then put aside as a dead letter.
+
+mod dead;
+pub(super) mod enqueue;
+mod finish;
+mod lease;
+mod stored;
+
+pub use self::dead::DeadLetter;
+
+use std::time::Duration;
+
+use buntime_database::args;
+
+use super::{
+    Namespace,
+    hub::Bell,
+    row::{signed, unsigned},
+};
+use crate::{Error, MOST_PRIORITY, Message, Result, Value, Versionstamp};
+
+/// A message that was delivered, and is the consumer's until its lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Which message.
+    pub id: String,
+    /// Of which queue.
+    pub queue: String,
+    /// What it says.
+    pub payload: Value,
+    /// Which try this is, from 1.
+    pub attempts: u32,
+    /// How many tries there are at most.
+    pub tries: u32,
+    /// What shows that it is the consumer's; another try has another.
+    pub lease: String,
+    /// When the lease ends, in milliseconds since the Unix epoch.
+    pub leased_until: u64,
+    /// When it was put into the queue, in milliseconds since the Unix epoch.
+    pub created_at: u64,
+    /// Its priority.
+    pub priority: u8,
+}
+
+/// How a try failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// Why, for people; at most 1,000 characters are kept.
+    pub reason: Option<String>,
+    /// Milliseconds until the next try, instead of those of its schedule.
+    pub delay: Option<u64>,
+    /// No further try: it becomes a dead letter now.
+    pub last: bool,
+}
+
+/// What a queue holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Its name.
+    pub queue: String,
+    /// Messages that wait, also those that are not ready yet.
+    pub pending: u64,
+    /// Messages that a consumer has.
+    pub processing: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+impl Namespace {
+    /// Puts a message into its queue; returns the id, and the commit. With a deduplication key that is there already, the
+    /// id of the message that was put there with it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], or the database's.
+    pub async fn enqueue(&self, message: Message) -> Result<(String, Versionstamp)> {
+        let dedup = message.dedup.clone().map(|dedup| (message.queue.clone(), dedup));
+        let (ids, commit) = self.commit_messages(vec![message]).await?;
+        let own = ids.into_iter().next().unwrap_or_default();
+        let Some((queue, dedup)) = dedup else { return Ok((own, commit)) };
+        let find = "SELECT message FROM kv_dedup WHERE ns = ?1 AND queue = ?2 AND dedup = ?3";
+        let rows = self.engine.database.query(find, args![self.id, queue, dedup]).await?;
+        Ok((rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(own), commit))
+    }
+
+    /// Puts messages into their queues, all or none; returns their ids.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], or the database's.
+    pub async fn enqueue_all(&self, messages: Vec<Message>) -> Result<Vec<String>> {
+        Ok(self.commit_messages(messages).await?.0)
+    }
+
+    /// Waits for messages, at most so many and at least one, and leases them for so long.
+    ///
+    /// Dropped while it waits, nothing is lost: what was being leased for it is given back at once.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn receive(&self, queue: &str, most: usize, lease: Duration) -> Result<Vec<Delivery>> {
+        let bell = self.engine.hub.bell(self.id, queue);
+        loop {
+            let rung = bell.notify.notified();
+            tokio::pin!(rung);
+            // From here on a ring is not missed.
+            rung.as_mut().enable();
+            let baton = Baton(Some(&bell));
+            let got = self.lease_or_give_back(queue, most, lease).await?;
+            if got.is_empty() {
+                baton.keep();
+            } else {
+                // There may be more, for another.
+                drop(baton);
+                return Ok(got);
+            }
+            let next = self.next_ready(queue).await?;
+            let left = next.map(|at| Duration::from_millis(at.saturating_sub(self.engine.clock.now()).max(1)));
+            match left {
+                Some(left) => tokio::select! {
+                    () = rung => {}
+                    () = tokio::time::sleep(left) => {}
+                },
+                None => rung.await,
+            }
+        }
+    }
+
+    /// Leases; what is leased for a caller that is gone by then is given back.
+    async fn lease_or_give_back(&self, queue: &str, most: usize, lease: Duration) -> Result<Vec<Delivery>> {
+        // Most looks find nothing, and need no task.
+        if self.next_ready(queue).await?.is_none_or(|at| at > self.engine.clock.now()) {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let (namespace, queue) = (self.clone(), queue.to_owned());
+        tokio::spawn(async move {
+            let leased = namespace.lease(&queue, most, lease).await;
+            if let Err(Ok(unwanted)) = reply.send(leased)
+                && let Err(error) = namespace.release(&unwanted).await
+            {
+                tracing::warn!(%error, "messages of a consumer that is gone wait for their lease to end");
+            }
+        });
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// When the next message of a queue is ready; `None`: there is none.
+    async fn next_ready(&self, queue: &str) -> Result<Option<u64>> {
+        let of = |priority| {
+            format!(
+                "SELECT (SELECT min(ready_at) FROM kv_messages WHERE ns = ?1 AND queue = ?2 AND priority = {priority}) AS at"
+            )
+        };
+        let all: Vec<String> = (0..=MOST_PRIORITY).map(of).collect();
+        let sql = format!("SELECT min(at) FROM ({}) AS each", all.join(" UNION ALL "));
+        let rows = self.engine.database.query(&sql, args![self.id, queue]).await?;
+        let at: Option<i64> = rows.first().map(|row| row.at(0)).transpose()?.flatten();
+        Ok(at.map(unsigned))
+    }
+
+    /// What each queue holds, by name.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn queues(&self) -> Result<Vec<QueueStats>> {
+        let sql = "SELECT queue, sum(pending), sum(processing), sum(dead) FROM ( \
+                   SELECT queue, CASE WHEN lease IS NULL OR ready_at <= ?2 THEN 1 ELSE 0 END AS pending, \
+                   CASE WHEN lease IS NULL OR ready_at <= ?2 THEN 0 ELSE 1 END AS processing, 0 AS dead \
+                   FROM kv_messages WHERE ns = ?1 \
+                   UNION ALL SELECT queue, 0, 0, 1 FROM kv_dead WHERE ns = ?1) AS each GROUP BY queue ORDER BY queue";
+        let rows = self.engine.database.query(sql, args![self.id, signed(self.engine.clock.now())]).await?;
+        let stats = rows.iter().map(|row| {
+            Ok(QueueStats {
+                queue: row.at(0)?,
+                pending: unsigned(row.at(1)?),
+                processing: unsigned(row.at(2)?),
+                dead: unsigned(row.at(3)?),
+            })
+        });
+        stats.collect()
+    }
+}
+
+/// Whoever was woken for a message and goes away without looking wakes another.
+struct Baton<'a>(Option<&'a Bell>);
+
+impl Baton<'_> {
+    /// There is nothing.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Baton<'_> {
+    fn drop(&mut self) {
+        if let Some(bell) = self.0 {
+            bell.notify.notify_one();
+        }
+    }
+}
+
+/// # Errors
+/// [`Error::Invalid`] for a lease that is none or too long.
+fn check_lease(lease: Duration) -> Result<u64> {
+    const MOST: Duration = Duration::from_secs(12 * 60 * 60);
+    if lease.is_zero() || lease > MOST {
+        return Err(Error::Invalid("A lease is from 1 millisecond to 12 hours".into()));
+    }
+    Ok(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).max(1))
+}

@@ -1,0 +1,153 @@
+//! Reads: each is one statement, and so sees one moment.
+
+use std::fmt::Write;
+
+use buntime_database::Value as Sql;
+
+use super::{
+    Namespace,
+    row::{ENTRY, entry, signed},
+};
+use crate::{Entry, Key, Range, Result, Versionstamp};
+
+/// Keys of one statement: it has few texts, so that its compiled form is found again.
+const KEYS: usize = 64;
+
+impl Namespace {
+    /// The entry of a key.
+    ///
+    /// # Errors
+    /// [`crate::Error::Limit`], or the database's.
+    pub async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+        Ok(self.snapshot(&[Range::of_key(key)]).await?.pop().and_then(|mut entries| entries.pop()))
+    }
+
+    /// The entries of keys, in their order, as of one moment if there are at most 64; more are read in pieces.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        let mut all = Vec::with_capacity(keys.len());
+        for some in keys.chunks(KEYS) {
+            let mut found = self.of_keys(some).await?;
+            found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            all.extend(some.iter().map(|key| {
+                found.binary_search_by(|entry| entry.key.cmp(key)).ok().and_then(|at| found.get(at).cloned())
+            }));
+        }
+        Ok(all)
+    }
+
+    async fn of_keys(&self, keys: &[Key]) -> Result<Vec<Entry>> {
+        let Some(last) = keys.last() else { return Ok(Vec::new()) };
+        // As many places as the next power of two: the last key fills them.
+        let places = keys.len().next_power_of_two();
+        let mut sql = format!(
+            "SELECT {ENTRY} FROM kv_entries WHERE ns = ?1 AND (expires_at IS NULL OR expires_at > ?2) AND key IN ("
+        );
+        let mut args = vec![Sql::from(self.id), Sql::from(signed(self.engine.clock.now()))];
+        for place in 0..places {
+            let comma = if place == 0 { "" } else { ", " };
+            // Writing to a string does not fail.
+            let _ = write!(sql, "{comma}?{}", place + 3);
+            args.push(keys.get(place).unwrap_or(last).as_bytes().into());
+        }
+        sql.push(')');
+        let rows = self.engine.database.query(&sql, args).await?;
+        rows.into_values().into_iter().map(entry).collect()
+    }
+
+    /// The entries of ranges, all as of one moment.
+    ///
+    /// # Errors
+    /// [`crate::Error::Limit`], or the database's.
+    pub async fn snapshot(&self, ranges: &[Range]) -> Result<Vec<Vec<Entry>>> {
+        self.limits.check_ranges(ranges)?;
+        self.read(ranges).await
+    }
+
+    /// The same without limits, for who has limits of their own.
+    pub(super) async fn read(&self, ranges: &[Range]) -> Result<Vec<Vec<Entry>>> {
+        let now = Sql::from(signed(self.engine.clock.now()));
+        match ranges {
+            [] => Ok(Vec::new()),
+            [one] => {
+                let mut args = vec![Sql::from(self.id), now];
+                let sql = select(one, &mut args);
+                let rows = self.engine.database.query(&sql, args).await?;
+                Ok(vec![rows.into_values().into_iter().map(entry).collect::<Result<_>>()?])
+            }
+            several => self.read_several(several, now).await,
+        }
+    }
+
+    async fn read_several(&self, ranges: &[Range], now: Sql) -> Result<Vec<Vec<Entry>>> {
+        let mut args = vec![Sql::from(self.id), now];
+        let mut sql = String::new();
+        for (at, range) in ranges.iter().enumerate() {
+            let union = if at == 0 { "" } else { " UNION ALL " };
+            let select = select(range, &mut args);
+            let _ = write!(sql, "{union}SELECT {ENTRY}, {at} AS place FROM ({select}) AS r{at}");
+        }
+        let rows = self.engine.database.query(&sql, args).await?;
+        let mut found: Vec<Vec<Entry>> = ranges.iter().map(|_| Vec::new()).collect();
+        for mut row in rows.into_values() {
+            let place = match row.pop() {
+                Some(Sql::Integer(place)) => usize::try_from(place).ok(),
+                _ => None,
+            };
+            if let Some(entries) = place.and_then(|place| found.get_mut(place)) {
+                entries.push(entry(row)?);
+            }
+        }
+        // A union promises no order.
+        for (entries, range) in found.iter_mut().zip(ranges) {
+            if range.reverse {
+                entries.sort_unstable_by(|a, b| b.key.cmp(&a.key));
+            } else {
+                entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many entries are in the bounds of a range, whatever its limit.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count(&self, range: &Range) -> Result<u64> {
+        let sql = "SELECT count(*) FROM kv_entries WHERE ns = ?1 AND key >= ?2 AND key < ?3 \
+                   AND (expires_at IS NULL OR expires_at > ?4)";
+        let now = signed(self.engine.clock.now());
+        let args = vec![self.id.into(), range.start.as_ref().into(), range.end.as_ref().into(), now.into()];
+        let rows = self.engine.database.query(sql, args).await?;
+        Ok(super::row::unsigned(rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0)))
+    }
+
+    /// The last commit of the whole database.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn version(&self) -> Result<Versionstamp> {
+        let rows = self.engine.database.query("SELECT version FROM kv_clock WHERE id = 1", Vec::new()).await?;
+        Ok(super::row::version(rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0)))
+    }
+}
+
+/// The statement of one range. The namespace is `?1` and the time `?2`; what else it binds is added.
+fn select(range: &Range, args: &mut Vec<Sql>) -> String {
+    args.push(range.start.as_ref().into());
+    let start = args.len();
+    const LIVE: &str = "(expires_at IS NULL OR expires_at > ?2)";
+    if range.single() {
+        return format!("SELECT {ENTRY} FROM kv_entries WHERE ns = ?1 AND key = ?{start} AND {LIVE}");
+    }
+    args.push(range.end.as_ref().into());
+    args.push(range.limit.into());
+    let (end, limit) = (start + 1, start + 2);
+    let order = if range.reverse { "DESC" } else { "ASC" };
+    format!(
+        "SELECT {ENTRY} FROM kv_entries WHERE ns = ?1 AND key >= ?{start} AND key < ?{end} AND {LIVE} \
+         ORDER BY key {order} LIMIT ?{limit}"
+    )
+}

@@ -1,0 +1,156 @@
+//! Sweeping away what has expired, when it expires: so watches are told, and space is free again.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use buntime_database::{Next, Outcome, Plan, Statement, args};
+use tokio::{sync::Notify, task::JoinHandle};
+
+use super::{
+    Inner,
+    hub::Hub,
+    row::{signed, unsigned},
+    write::tick,
+};
+use crate::{Key, Result};
+
+/// Entries of one sweep: it holds up writers no longer than that takes.
+const SOME: i64 = 500;
+/// Expiries that lie closer together than this are swept together.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What runs for a store.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    sweeper: Mutex<Option<JoinHandle<()>>>,
+    ended: Arc<Notify>,
+}
+
+impl Tasks {
+    pub(super) async fn end(&self) {
+        self.ended.notify_one();
+        let sweeper = self.sweeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sweeper) = sweeper
+            && let Err(error) = sweeper.await
+        {
+            tracing::error!(%error, "the sweeper of expired entries failed");
+        }
+    }
+}
+
+pub(super) fn start(engine: &Arc<Inner>) {
+    let (weak, hub, ended) = (Arc::downgrade(engine), engine.hub.clone(), engine.tasks.ended.clone());
+    let sweeper = tokio::spawn(run(weak, hub, ended));
+    *engine.tasks.sweeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(sweeper);
+}
+
+async fn run(engine: Weak<Inner>, hub: Arc<Hub>, ended: Arc<Notify>) {
+    loop {
+        let pause = {
+            // Nobody has the store any more.
+            let Some(engine) = engine.upgrade() else { return };
+            match engine.sweep().await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::warn!(%error, "expired entries could not be swept away; they are tried again");
+                    engine.options.sweep
+                }
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = hub.sweep.notified() => tokio::time::sleep(PAUSE).await,
+            () = ended.notified() => return,
+        }
+    }
+}
+
+impl Inner {
+    /// Deletes what has expired, and says how long to wait.
+    async fn sweep(&self) -> Result<Duration> {
+        let now = self.clock.now();
+        if self.hub.next_expiry() > now && self.hub.next_expiry() != u64::MAX {
+            return Ok(self.until(self.hub.next_expiry()));
+        }
+        self.hub.take_expiry();
+        loop {
+            let plan = Arc::new(SweepPlan { now, hub: self.hub.clone() });
+            let done = self.database.planned(plan).await?;
+            let swept = done.outcomes.get(1).map_or(0, |outcome| outcome.rows.len());
+            if swept < usize::try_from(SOME).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        self.forget(now).await?;
+        let next = "SELECT min(expires_at) FROM kv_entries WHERE expires_at IS NOT NULL";
+        let rows = self.database.query(next, args![]).await?;
+        let next: Option<i64> = rows.first().map(|row| row.at(0)).transpose()?.flatten();
+        if let Some(at) = next {
+            self.hub.expires(unsigned(at));
+        }
+        Ok(self.until(self.hub.next_expiry()))
+    }
+
+    /// Deduplication keys whose time is over, and the oldest of too many dead letters.
+    async fn forget(&self, now: u64) -> Result<()> {
+        let keys = "DELETE FROM kv_dedup WHERE expires_at <= ?1 \
+                    AND NOT EXISTS (SELECT 1 FROM kv_messages WHERE id = kv_dedup.message)";
+        self.database.execute(keys, args![signed(now)]).await?;
+        let letters = "DELETE FROM kv_dead WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER \
+                       (PARTITION BY ns ORDER BY failed_at DESC, id DESC) AS place FROM kv_dead) AS placed WHERE place > ?1)";
+        self.database.execute(letters, args![self.options.dead_letters]).await?;
+        Ok(())
+    }
+
+    fn until(&self, at: u64) -> Duration {
+        let left = at.saturating_sub(self.clock.now());
+        Duration::from_millis(left.saturating_add(1)).clamp(PAUSE, self.options.sweep.max(PAUSE))
+    }
+}
+
+#[derive(Debug)]
+struct SweepPlan {
+    now: u64,
+    hub: Arc<Hub>,
+}
+
+impl Plan for SweepPlan {
+    fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        match done {
+            [] => {
+                let sweep = "DELETE FROM kv_entries WHERE (ns, key) IN (SELECT ns, key FROM kv_entries \
+                             WHERE expires_at IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2) \
+                             RETURNING ns, key, length(key) + length(value)";
+                Ok(Next::Run(vec![tick(), Statement::new(sweep, args![signed(self.now), SOME])]))
+            }
+            [_, swept] if swept.rows.is_empty() => Ok(Next::Abandon),
+            [_, swept] => {
+                let mut namespaces = std::collections::BTreeMap::<i64, (i64, i64)>::new();
+                for row in swept.rows.iter() {
+                    let sums = namespaces.entry(row.at(0)?).or_default();
+                    *sums = (sums.0 + 1, sums.1 + row.at::<i64>(2)?);
+                }
+                let account = |(ns, (entries, bytes))| {
+                    // Only those with a quota keep sums.
+                    let sql = "UPDATE kv_namespaces SET entries = entries - ?2, bytes = bytes - ?3 WHERE id = ?1 \
+                               AND (max_entries IS NOT NULL OR max_bytes IS NOT NULL)";
+                    Statement::new(sql, args![ns, entries, bytes])
+                };
+                Ok(Next::Run(namespaces.into_iter().map(account).collect()))
+            }
+            _ => Ok(Next::Commit),
+        }
+    }
+
+    fn committed(&self, done: &[Outcome]) {
+        let [clock, swept, ..] = done else { return };
+        let version = clock.rows.first().and_then(|row| row.at(0).ok()).map_or(0, unsigned);
+        for row in swept.rows.iter() {
+            if let (Ok(ns), Ok(key)) = (row.at::<i64>(0), row.at::<Vec<u8>>(1)) {
+                self.hub.committed(ns, version, std::iter::once(Key::trusted(key)));
+            }
+        }
+    }
+}

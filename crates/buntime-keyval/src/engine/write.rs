@@ -1,0 +1,305 @@
+//! Atomic writes: decided and done inside the database, whole or not at all.
+
+use std::{collections::HashMap, sync::Arc};
+
+use buntime_database::{Next, Outcome, Plan, Statement, Value as Sql, args};
+
+use super::{
+    Namespace,
+    hub::Hub,
+    mutate,
+    queue::enqueue,
+    row::{signed, unsigned, version},
+};
+use crate::{Atomic, Change, Error, Key, Result, Value, Versionstamp};
+
+/// Takes the next version and the lock that puts writes in order; the first statement of every write.
+pub(super) const TICK: &str = "UPDATE kv_clock SET version = version + 1 WHERE id = 1 RETURNING version";
+
+/// What became of an atomic write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It happened, as that commit.
+    Yes(Versionstamp),
+    /// These checks do not hold, by their place, and nothing happened.
+    No(Vec<usize>),
+}
+
+impl Committed {
+    /// The commit, if it happened.
+    pub fn versionstamp(&self) -> Option<Versionstamp> {
+        match self {
+            Self::Yes(versionstamp) => Some(*versionstamp),
+            Self::No(_) => None,
+        }
+    }
+}
+
+impl Namespace {
+    /// Writes, if every check holds. Durable when it returns that it happened.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::TypeMismatch`], [`Error::SumOutOfRange`], what a [`crate::Apply`] refused, or the
+    /// database's. Nothing has happened, but for an [`Error::Uncertain`].
+    pub async fn commit(&self, write: Atomic) -> Result<Committed> {
+        let now = self.engine.clock.now();
+        self.limits.check_write(&write, now)?;
+        Ok(self.commit_with_ids(write, now).await?.1)
+    }
+
+    /// The same without limits; also the ids of the messages.
+    pub(super) async fn commit_with_ids(&self, write: Atomic, now: u64) -> Result<(Vec<String>, Committed)> {
+        let plan = Arc::new(WritePlan::new(self, write, now));
+        let done = self.engine.database.planned(Arc::<WritePlan>::clone(&plan)).await.map_err(own)?;
+        Ok((plan.ids.clone(), plan.ended(&done.outcomes)?))
+    }
+}
+
+/// An error that a plan of ours failed with comes back as it was.
+pub(super) fn own(error: buntime_database::Error) -> Error {
+    match error.kind() {
+        buntime_database::ErrorKind::Expectation => Refusal::read(error.detail()).unwrap_or_else(|| error.into()),
+        _ => error.into(),
+    }
+}
+
+/// Errors of ours inside the database's, which carries only a kind and words.
+struct Refusal;
+
+impl Refusal {
+    const MISMATCH: &'static str = "keyval type mismatch: ";
+    const REFUSED: &'static str = "keyval refused: ";
+    const RANGE: &'static str = "keyval sum out of range";
+    const VALUE: &'static str = "keyval invalid value: ";
+    const QUOTA: &'static str = "keyval quota: ";
+
+    fn write(error: Error) -> buntime_database::Error {
+        let words = match error {
+            Error::TypeMismatch(words) => format!("{}{words}", Self::MISMATCH),
+            Error::Refused(words) => format!("{}{words}", Self::REFUSED),
+            Error::InvalidValue(words) => format!("{}{words}", Self::VALUE),
+            Error::Quota(words) => format!("{}{words}", Self::QUOTA),
+            Error::SumOutOfRange => Self::RANGE.to_owned(),
+            other => return buntime_database::Error::new(buntime_database::ErrorKind::Other, other.to_string()),
+        };
+        buntime_database::Error::new(buntime_database::ErrorKind::Expectation, words)
+    }
+
+    fn read(words: &str) -> Option<Error> {
+        let rest = |prefix| words.strip_prefix(prefix).map(|rest: &str| rest.to_owned().into());
+        if words == Self::RANGE {
+            return Some(Error::SumOutOfRange);
+        }
+        rest(Self::MISMATCH)
+            .map(Error::TypeMismatch)
+            .or_else(|| rest(Self::REFUSED).map(Error::Refused))
+            .or_else(|| rest(Self::VALUE).map(Error::InvalidValue))
+            .or_else(|| rest(Self::QUOTA).map(Error::Quota))
+    }
+}
+
+#[derive(Debug)]
+struct WritePlan {
+    write: Atomic,
+    ns: i64,
+    quota: Option<super::Quota>,
+    now: u64,
+    /// Of each message, made beforehand so that a second run of the plan makes the same.
+    ids: Vec<String>,
+    dedup_window: u64,
+    /// The keys whose entries are read, each once, in the order of their statements behind [`TICK`].
+    read: Vec<Key>,
+    hub: Arc<Hub>,
+}
+
+/// An entry while the plan runs.
+#[derive(Clone, Debug, Default)]
+struct Present {
+    value: Option<Value>,
+    version: Option<Versionstamp>,
+    expires_at: Option<u64>,
+}
+
+impl WritePlan {
+    fn new(of: &Namespace, write: Atomic, now: u64) -> Self {
+        let mut read: Vec<Key> = write.checks.iter().map(|check| check.key.clone()).collect();
+        let quota = of.quota();
+        let needed = |change: &Change| quota.is_some() || change.reads();
+        read.extend(write.mutations.iter().filter(|m| needed(&m.change)).map(|m| m.key.clone()));
+        read.sort_unstable();
+        read.dedup();
+        let ids = write.messages.iter().map(|_| enqueue::id()).collect();
+        let dedup_window = of.engine.options.dedup_window;
+        Self { write, ns: of.id, quota, now, ids, dedup_window, read, hub: of.engine.hub.clone() }
+    }
+
+    /// What is read first.
+    fn reads(&self) -> Vec<Statement> {
+        let mut statements = Vec::with_capacity(1 + self.read.len());
+        statements.push(Statement::new(TICK, Vec::new()).expecting(1));
+        let live = "SELECT value, encoding, version, expires_at FROM kv_entries WHERE ns = ?1 AND key = ?2 \
+                    AND (expires_at IS NULL OR expires_at > ?3)";
+        let read = |key: &Key| Statement::new(live, args![self.ns, key.as_bytes(), signed(self.now)]);
+        statements.extend(self.read.iter().map(read));
+        if self.quota.is_some() {
+            statements.push(Statement::new("SELECT entries, bytes FROM kv_namespaces WHERE id = ?1", args![self.ns]));
+        }
+        statements
+    }
+
+    fn present(&self, done: &[Outcome]) -> Result<HashMap<&Key, Present>> {
+        let mut present = HashMap::with_capacity(self.read.len());
+        for (key, outcome) in self.read.iter().zip(done.iter().skip(1)) {
+            let entry = match outcome.rows.first() {
+                None => Present::default(),
+                Some(row) => Present {
+                    value: Some(Value::from_parts(row.at(1)?, row.at::<Vec<u8>>(0)?)?),
+                    version: Some(version(row.at(2)?)),
+                    expires_at: row.at::<Option<i64>>(3)?.map(unsigned),
+                },
+            };
+            present.insert(key, entry);
+        }
+        Ok(present)
+    }
+
+    fn version(done: &[Outcome]) -> Result<i64> {
+        match done.first().and_then(|tick| tick.rows.first()) {
+            Some(row) => Ok(row.at(0)?),
+            None => Err(Error::Database("the clock did not tick".into())),
+        }
+    }
+
+    fn failed_checks(&self, present: &HashMap<&Key, Present>) -> Vec<usize> {
+        let holds =
+            |check: &crate::Check| present.get(&check.key).and_then(|entry| entry.version) == check.versionstamp;
+        self.write.checks.iter().enumerate().filter(|(_, check)| !holds(check)).map(|(at, _)| at).collect()
+    }
+
+    /// What is written, given what was read; `None` if a check does not hold.
+    fn writes(&self, done: &[Outcome]) -> Result<Option<Vec<Statement>>> {
+        let present = self.present(done)?;
+        if !self.failed_checks(&present).is_empty() {
+            return Ok(None);
+        }
+        let committed = Self::version(done)?;
+        let mut after: Vec<(Key, Present)> = Vec::with_capacity(self.write.mutations.len());
+        let mut places: HashMap<Key, usize> = HashMap::new();
+        for mutation in &self.write.mutations {
+            let key = target(mutation, committed)?;
+            let place = *places.entry(key.clone()).or_insert_with(|| {
+                let before = present.get(&key).cloned().unwrap_or_default();
+                after.push((key, before));
+                after.len() - 1
+            });
+            let Some((_, entry)) = after.get_mut(place) else { continue };
+            let value = mutate::apply(&mutation.change, entry.value.as_ref())?;
+            let kept = if matches!(mutation.change, Change::Set(_) | Change::SetVersionstamped(_)) {
+                None
+            } else {
+                entry.expires_at
+            };
+            entry.expires_at = if value.is_some() { mutation.expires_at.or(kept) } else { None };
+            entry.value = value;
+        }
+        let mut statements: Vec<Statement> = after.iter().map(|(key, entry)| self.put(key, entry, committed)).collect();
+        for (message, id) in self.write.messages.iter().zip(&self.ids) {
+            enqueue::statements(self.ns, message, id, committed, self.now, self.dedup_window, &mut statements);
+        }
+        if let Some(quota) = &self.quota {
+            statements.push(self.account(quota, &present, &after, done)?);
+        }
+        Ok(Some(statements))
+    }
+
+    fn put(&self, key: &Key, entry: &Present, committed: i64) -> Statement {
+        let expires: Option<i64> = entry.expires_at.map(signed);
+        match &entry.value {
+            // What is written to be gone already is gone.
+            Some(value) if entry.expires_at.is_none_or(|at| at > self.now) => Statement::new(
+                "INSERT INTO kv_entries (ns, key, value, encoding, version, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                 ON CONFLICT (ns, key) DO UPDATE SET value = excluded.value, encoding = excluded.encoding, \
+                 version = excluded.version, expires_at = excluded.expires_at",
+                args![self.ns, key.as_bytes(), value.to_data(), value.encoding(), committed, expires],
+            ),
+            _ => Statement::new("DELETE FROM kv_entries WHERE ns = ?1 AND key = ?2", args![self.ns, key.as_bytes()]),
+        }
+    }
+
+    /// Keeps the namespace's sums, and refuses what would exceed its quota.
+    fn account(
+        &self,
+        quota: &super::Quota,
+        present: &HashMap<&Key, Present>,
+        after: &[(Key, Present)],
+        done: &[Outcome],
+    ) -> Result<Statement> {
+        let weight = |key: &Key, entry: &Present| entry.value.as_ref().map(|value| key.len() + value.size());
+        let (mut entries, mut bytes) = (0_i64, 0_i64);
+        for (key, new) in after {
+            let old = present.get(key).and_then(|entry| weight(key, entry));
+            let new = weight(key, new);
+            entries += i64::from(new.is_some()) - i64::from(old.is_some());
+            bytes += signed(new.unwrap_or(0) as u64) - signed(old.unwrap_or(0) as u64);
+        }
+        if let Some(row) = done.get(1 + self.read.len()).and_then(|outcome| outcome.rows.first()) {
+            quota.check(row.at::<i64>(0)?, entries, row.at::<i64>(1)?, bytes)?;
+        }
+        Ok(Statement::new(
+            "UPDATE kv_namespaces SET entries = entries + ?2, bytes = bytes + ?3 WHERE id = ?1",
+            args![self.ns, entries, bytes],
+        ))
+    }
+
+    fn ended(&self, done: &[Outcome]) -> Result<Committed> {
+        let failed = self.failed_checks(&self.present(done)?);
+        if failed.is_empty() { Ok(Committed::Yes(version(Self::version(done)?))) } else { Ok(Committed::No(failed)) }
+    }
+
+    fn first(&self) -> usize {
+        1 + self.read.len() + usize::from(self.quota.is_some())
+    }
+}
+
+/// The key that a mutation is of, in that commit.
+fn target(mutation: &crate::Mutation, committed: i64) -> Result<Key> {
+    match mutation.change {
+        Change::SetVersionstamped(_) => mutation.key.join(&version(committed).to_string().into()),
+        _ => Ok(mutation.key.clone()),
+    }
+}
+
+impl Plan for WritePlan {
+    fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        if done.is_empty() {
+            return Ok(Next::Run(self.reads()));
+        }
+        if done.len() > self.first() {
+            return Ok(Next::Commit);
+        }
+        match self.writes(done).map_err(Refusal::write)? {
+            None => Ok(Next::Abandon),
+            Some(statements) if statements.is_empty() => Ok(Next::Commit),
+            Some(statements) => Ok(Next::Run(statements)),
+        }
+    }
+
+    fn committed(&self, done: &[Outcome]) {
+        // Both are read from what was written; a plan that cannot read them would not have been committed.
+        let Ok(committed) = Self::version(done) else { return };
+        let keys = self.write.mutations.iter().filter_map(|mutation| target(mutation, committed).ok());
+        self.hub.committed(self.ns, unsigned(committed), keys);
+        let expiry = self.write.mutations.iter().filter_map(|mutation| mutation.expires_at).min();
+        if let Some(at) = expiry {
+            self.hub.expires(at);
+        }
+        for message in &self.write.messages {
+            self.hub.enqueued(self.ns, &message.queue, message.ready_at.max(self.now));
+        }
+    }
+}
+
+/// Statements that follow [`TICK`] in a plan of its own.
+pub(super) fn tick() -> Statement {
+    Statement::new(TICK, Vec::<Sql>::new()).expecting(1)
+}

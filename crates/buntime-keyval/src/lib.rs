@@ -1,0 +1,30 @@
+//! KeyVal: ordered keys, typed values, atomic commits, watches and queues, compatible with Deno KV.
+//!
+//! A [`Key`] is a sequence of parts, ordered part by part; a [`Value`] is what V8 serializes, a number of 64 bits, or bytes.
+//! An [`Atomic`] write happens whole or not at all, and its [`Versionstamp`] is in the order of commits.
+//!
+//! With the feature `embedded` (on by default) this is also the store itself: [`Engine`], on any database of
+//! `buntime-database`.
+
+mod atomic;
+#[cfg(feature = "embedded")]
+pub mod engine;
+mod error;
+mod key;
+mod limits;
+mod message;
+pub mod numeric;
+mod range;
+mod value;
+mod versionstamp;
+
+pub use atomic::{Apply, Atomic, Change, Check, Mutation, SumLimits};
+#[cfg(feature = "embedded")]
+pub use engine::{Engine, Namespace, Options};
+pub use error::{Error, Exceeded, Result, What};
+pub use key::{Key, Part, SmallPart};
+pub use limits::Limits;
+pub use message::{DEFAULT_BACKOFF, DEFAULT_QUEUE, MOST_PRIORITY, Message};
+pub use range::{Range, Selector, cursor};
+pub use value::{Entry, Value};
+pub use versionstamp::Versionstamp;

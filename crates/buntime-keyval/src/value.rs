@@ -1,0 +1,73 @@
+//! Values as they are stored, and entries.
+
+use std::sync::Arc;
+
+use crate::{Error, Key, Result, Versionstamp};
+
+/// A value, in one of the encodings of KV Connect. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// A JavaScript value as V8 serializes it; see [`crate::structured`].
+    V8(Arc<[u8]>),
+    /// `Deno.KvU64`: what `sum`, `min` and `max` work on.
+    U64(u64),
+    /// A `Uint8Array`.
+    Bytes(Arc<[u8]>),
+}
+
+impl Value {
+    /// From an encoding's number and its bytes.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for an unknown encoding, or a number that is not eight bytes.
+    pub fn from_parts(encoding: i64, data: impl Into<Arc<[u8]>>) -> Result<Self> {
+        let data = data.into();
+        match encoding {
+            1 => Ok(Self::V8(data)),
+            2 => match <[u8; 8]>::try_from(&*data) {
+                Ok(bytes) => Ok(Self::U64(u64::from_le_bytes(bytes))),
+                Err(_) => Err(Error::InvalidValue("a KvU64 is eight bytes".into())),
+            },
+            3 => Ok(Self::Bytes(data)),
+            _ => Err(Error::InvalidValue("its encoding is unknown".into())),
+        }
+    }
+
+    /// The number of its encoding: 1 V8, 2 little-endian number, 3 bytes.
+    pub fn encoding(&self) -> i64 {
+        match self {
+            Self::V8(_) => 1,
+            Self::U64(_) => 2,
+            Self::Bytes(_) => 3,
+        }
+    }
+
+    /// Its bytes in that encoding.
+    pub fn to_data(&self) -> Vec<u8> {
+        match self {
+            Self::V8(data) | Self::Bytes(data) => data.to_vec(),
+            Self::U64(number) => number.to_le_bytes().to_vec(),
+        }
+    }
+
+    /// How many bytes it takes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::V8(data) | Self::Bytes(data) => data.len(),
+            Self::U64(_) => 8,
+        }
+    }
+}
+
+/// What is stored at a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where.
+    pub key: Key,
+    /// What.
+    pub value: Value,
+    /// The commit that wrote it.
+    pub versionstamp: Versionstamp,
+    /// When it ceases to be, in milliseconds since the Unix epoch.
+    pub expires_at: Option<u64>,
+}

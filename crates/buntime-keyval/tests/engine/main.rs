@@ -1,0 +1,7 @@
+//! The engine on a real database.
+
+mod entries;
+mod many;
+mod place;
+mod queues;
+mod watches;
