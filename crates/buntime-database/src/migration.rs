@@ -12,7 +12,10 @@ use crate::{Error, ErrorKind, Result};
 pub struct Migration {
     /// Unique among the component's, by custom numbered: `0001-create`.
     pub id: Cow<'static, str>,
-    /// Any number of statements; no transaction control.
+    /// Any number of statements; no transaction control. In `CREATE TABLE` and `ALTER TABLE` the words of SQLite mean the
+    /// same everywhere: `INTEGER` (64 bits), `REAL` (8 bytes), `BLOB`, `TEXT`, `INTEGER PRIMARY KEY` (numbered by
+    /// itself), `STRICT`, `WITHOUT ROWID`. What one script cannot say to all engines is chosen by
+    /// [`crate::Adapter::kind`].
     pub sql: Cow<'static, str>,
 }
 

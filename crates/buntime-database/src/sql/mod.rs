@@ -1,0 +1,12 @@
+//! As much of SQL as an adapter must know of a statement before a server sees it: where its words, literals and
+//! parameters are, how many statements there are, and what kind of thing the statement is.
+//!
+//! This is a lexer, not a parser: what a statement means is the engine's affair, and so are most mistakes in it.
+
+mod lexer;
+mod verb;
+
+#[cfg(feature = "postgres")]
+pub(crate) use lexer::unquoted;
+pub(crate) use lexer::{Dialect, Kind, Token, tokens};
+pub(crate) use verb::{Class, classify, split};

@@ -1,0 +1,173 @@
+//! The PostgreSQL adapter on a real server: what every adapter must do, and what is its own.
+
+mod conformance;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use buntime_database::{
+    Adapter, Error, ErrorKind, Statement, Value, args,
+    postgres::{Options, Postgres},
+    testing::PostgresServer,
+};
+use futures_util::{FutureExt, future::join_all};
+
+fn options(server: &PostgresServer) -> Options {
+    Options::from_url(&server.url()).unwrap()
+}
+
+async fn open(server: &PostgresServer) -> Postgres {
+    Postgres::open(options(server)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conforms() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let public = &open(&server).await;
+    let (server, at) = (&server, &AtomicUsize::new(0));
+    conformance::all(|| async move {
+        let schema = format!("s{}", at.fetch_add(1, Ordering::Relaxed));
+        public.execute(&format!("CREATE SCHEMA {schema}"), args![]).await.unwrap();
+        Arc::new(Postgres::open(options(server).with_schema(schema)).await.unwrap()) as Arc<dyn Adapter>
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_is_given_and_gives_back() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let db = open(&server).await;
+    let sql = "SELECT true, 1::smallint, 2.50::numeric, '7'::numeric, DATE '2024-02-29', TIMESTAMPTZ '2024-02-29 12:00:00.5+02', \
+               '{\"a\":1}'::jsonb, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid, 'NaN'::float8, interval '1 day'::text";
+    let rows = db.query(sql, args![]).await.unwrap();
+    let expected = args![
+        1,
+        1,
+        "2.50",
+        7,
+        "2024-02-29",
+        "2024-02-29 10:00:00.5+00",
+        "{\"a\": 1}",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        None::<f64>,
+        "1 day"
+    ];
+    assert_eq!(rows.into_values(), [expected]);
+
+    db.execute("CREATE TABLE t (at timestamptz, id uuid, doc jsonb, yes boolean, n integer, f real)", args![])
+        .await
+        .unwrap();
+    let given = args!["2024-01-01 00:00:00+00", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "[1]", true, 5, 1.5];
+    db.execute("INSERT INTO t VALUES (?1, ?2, ?3, ?4, ?5, ?6)", given.clone()).await.unwrap();
+    assert_eq!(db.query("SELECT * FROM t", args![]).await.unwrap().into_values(), [given]);
+    let error = db.execute("INSERT INTO t (n) VALUES (?1)", args![i64::MAX]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Argument, "{error}");
+    let error = db.query("SELECT ARRAY[1]", args![]).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Column && error.detail().contains("CAST"), "{error}");
+    // No types known beforehand: the server chooses.
+    assert_eq!(db.query("SELECT ?1 || 'b'", args!["a"]).await.unwrap().into_values(), [["ab".into()]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_server_comes_back() {
+    let Some(mut server) = PostgresServer::start().await else { return };
+    let db = open(&server).await;
+    db.execute("CREATE TABLE t (n BIGINT)", args![]).await.unwrap();
+    join_all((0..20).map(|n| db.execute("INSERT INTO t VALUES (?1)", args![n]))).await;
+    server.crash();
+    let lost = |error: Error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Uncertain);
+    assert!(db.query("SELECT 1", args![]).await.is_err_and(lost));
+    assert!(db.execute("INSERT INTO t VALUES (99)", args![]).await.is_err_and(lost));
+    assert!(db.health().await.is_err_and(lost));
+    server.go_on().await;
+    // A crashed server recovers first: it says so, and that is retryable.
+    let begun = std::time::Instant::now();
+    while let Err(error) = db.health().await {
+        assert!(error.is_retryable() && begun.elapsed() < Duration::from_secs(30), "{error}");
+    }
+    assert_eq!(db.query("SELECT count(*) FROM t", args![]).await.unwrap().into_values(), [args![20]]);
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_has_its_time_and_a_dropped_one_is_stopped() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let short = options(&server).with_statement_timeout(Duration::from_millis(100)).with_max_connections(1);
+    let db = Postgres::open(short).await.unwrap();
+    assert_eq!(db.query("SELECT pg_sleep(20)", args![]).await.unwrap_err().kind(), ErrorKind::Timeout);
+    db.health().await.unwrap();
+
+    let long = options(&server).with_max_connections(1);
+    let db = Postgres::open(long).await.unwrap();
+    let mut asleep = Box::pin(db.query("SELECT pg_sleep(25)", args![]));
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%sleep(25)%' \
+                   AND query NOT LIKE '%count%'";
+    let watch = open(&server).await;
+    let active = async || watch.query(running, args![]).await.unwrap().first().unwrap().at::<i64>(0).unwrap();
+    while active().await == 0 {
+        assert!((&mut asleep).now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    drop(asleep);
+    // The only connection is replaced, and the server told to stop.
+    db.query("SELECT 1", args![]).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), async { while active().await > 0 {} }).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_and_what_has_a_limit() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let wrong = server.url().replace("/postgres", "/nowhere");
+    let error = Postgres::open(Options::from_url(&wrong).unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Open, "{error}");
+    let error = Postgres::open(options(&server).with_schema("nowhere")).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Open && error.detail().contains("no schema `nowhere`"), "{error}");
+    let tls = format!("{}?sslmode=require", server.url());
+    let error = Postgres::open(Options::from_url(&tls).unwrap()).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Open), "the server has no TLS: {error}");
+
+    let db = Postgres::open(options(&server).with_max_result_bytes(10_000)).await.unwrap();
+    let error = db.query("SELECT repeat('x', 100) FROM generate_series(1, 10000)", args![]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooBig);
+    for sql in ["SET search_path TO x", "SELECT set_config('search_path', 'x', false)", "CREATE TEMP TABLE x (y int)"] {
+        assert_eq!(db.execute(sql, args![]).await.unwrap_err().kind(), ErrorKind::NotAllowed, "{sql}");
+    }
+    // What a function does to the path is undone before the next caller.
+    let function = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$";
+    db.execute(function, args![]).await.unwrap();
+    db.health().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deferred_rule_fails_its_own_caller_only() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let db = open(&server).await;
+    db.execute("CREATE TABLE t (id BIGINT PRIMARY KEY)", args![]).await.unwrap();
+    let child = "CREATE TABLE c (t BIGINT REFERENCES t (id) DEFERRABLE INITIALLY DEFERRED)";
+    db.execute(child, args![]).await.unwrap();
+    let ask = |n: i64| {
+        let sql = if n % 5 == 0 { "INSERT INTO c VALUES (?1)" } else { "INSERT INTO t VALUES (?1)" };
+        let plan: Vec<Statement> = vec![Statement::new(sql, vec![Value::Integer(n + 1)])];
+        db.planned(Arc::new(Once(plan)))
+    };
+    for (n, ended) in join_all((0..40).map(ask)).await.into_iter().enumerate() {
+        assert_eq!(ended.is_ok_and(|planned| planned.committed), n % 5 != 0, "{n}");
+    }
+    assert_eq!(db.query("SELECT count(*) FROM t", args![]).await.unwrap().into_values(), [args![32]]);
+}
+
+/// A plan of one step.
+#[derive(Debug)]
+struct Once(Vec<Statement>);
+
+impl buntime_database::Plan for Once {
+    fn next(&self, done: &[buntime_database::Outcome]) -> buntime_database::Result<buntime_database::Next> {
+        use buntime_database::Next;
+        Ok(if done.is_empty() { Next::Run(self.0.clone()) } else { Next::Commit })
+    }
+}
