@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::{Error, ErrorKind, Migration, Outcome, Plan, Planned, Result, Rows, Statement, Value};
+use crate::{Error, ErrorKind, Migration, Outcome, Plan, Planned, Result, Rows, Session, Statement, Value};
 
 /// An open database. Shared as `Arc<dyn Adapter>`; every method may be called from many tasks at once.
 ///
@@ -48,6 +48,14 @@ pub trait Adapter: Send + Sync + fmt::Debug + 'static {
     async fn planned(&self, plan: Arc<dyn Plan>) -> Result<Planned> {
         let _ = plan;
         Err(Error::new(ErrorKind::NotAllowed, format!("the adapter `{}` runs no plans", self.kind())))
+    }
+
+    /// Opens a connection of the caller's own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] when there are as many as there may be; [`ErrorKind::NotAllowed`] where the engine has none.
+    async fn session(&self) -> Result<Box<dyn Session>> {
+        Err(Error::new(ErrorKind::NotAllowed, format!("the adapter `{}` has no sessions", self.kind())))
     }
 
     /// Brings the tables of `component` up to date: applies, in order and as one transaction, those of `migrations`

@@ -2,7 +2,8 @@
 //!
 //! Plugins and the runtime ask the registry for an adapter and speak SQL to it; they never see which engine answers.
 //! Nothing here is interactive: a transaction is a list of statements that is sent whole ([`Adapter::transaction`]),
-//! so that no caller can hold a lock while it thinks, and an adapter may be on the other side of a network.
+//! so that no caller can hold a lock while it thinks, and an adapter may be on the other side of a network. Who cannot do
+//! without has a [`Session`], and is held to its limits.
 //!
 //! Deliberately absent: a query builder, an object mapper, pooling knobs. Remote adapters are modules of their own
 //! beside [`sqlite`] and need no change here.
@@ -37,7 +38,7 @@ mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod registry;
-#[cfg(any(feature = "postgres", feature = "libsql"))]
+mod session;
 mod sql;
 pub mod sqlite;
 mod statement;
@@ -50,5 +51,6 @@ pub use error::{Constraint, Error, ErrorKind, Result};
 pub use migration::Migration;
 pub use plan::{Next, Plan, Planned};
 pub use registry::{Builder, Registry, RegistryError};
+pub use session::{Description, Session};
 pub use statement::{Outcome, Row, Rows, Statement};
 pub use value::{FromValue, Value};

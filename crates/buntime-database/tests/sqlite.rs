@@ -24,11 +24,37 @@ async fn count(db: &Sqlite) -> i64 {
 async fn conforms_in_a_file() {
     let dir = TempDir::new().unwrap();
     let at = std::sync::atomic::AtomicUsize::new(0);
-    conformance::all(|| async {
+    let open = || async {
         let name = format!("{}.db", at.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
         Arc::new(Sqlite::open(Options::file(dir.path().join(name))).await.unwrap()) as Arc<dyn Adapter>
-    })
-    .await;
+    };
+    conformance::all(open).await;
+    conformance::sessions(open).await;
+}
+
+/// A session that thinks for too long loses its transaction, and learns of it; the writer goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_keeps_nobody_from_writing_for_long() {
+    let dir = TempDir::new().unwrap();
+    let options = Options::in_dir(dir.path()).with_session_hold(Duration::from_millis(200)).with_sessions(2);
+    let db = Sqlite::open(options).await.unwrap();
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    let mut session = db.session().await.unwrap();
+    let run = |sql: &str| Statement::new(sql, args![]);
+    session.execute(run("BEGIN IMMEDIATE")).await.unwrap();
+    session.execute(run("INSERT INTO t VALUES (1)")).await.unwrap();
+    // Waits until the session's time is over.
+    db.execute("INSERT INTO t VALUES (2)", args![]).await.unwrap();
+    assert_eq!(count(&db).await, 1);
+    let error = session.execute(run("COMMIT")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    session.execute(run("INSERT INTO t VALUES (3)")).await.unwrap();
+    assert_eq!(count(&db).await, 2);
+
+    let _second = db.session().await.unwrap();
+    assert_eq!(db.session().await.unwrap_err().kind(), ErrorKind::Busy);
+    let memory = Sqlite::open(Options::memory()).await.unwrap();
+    assert_eq!(memory.session().await.unwrap_err().kind(), ErrorKind::NotAllowed);
 }
 
 #[tokio::test]

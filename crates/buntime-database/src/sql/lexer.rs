@@ -4,9 +4,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// SQLite's and libSQL's.
-    #[cfg_attr(not(feature = "libsql"), allow(dead_code, reason = "for the adapters that speak it"))]
     Sqlite,
     /// PostgreSQL's, with `standard_conforming_strings` on.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "for the adapter that speaks it"))]
     Postgres,
 }
 

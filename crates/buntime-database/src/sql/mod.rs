@@ -9,4 +9,6 @@ mod verb;
 #[cfg(feature = "postgres")]
 pub(crate) use lexer::unquoted;
 pub(crate) use lexer::{Dialect, Kind, Token, tokens};
-pub(crate) use verb::{Class, classify, split};
+#[cfg(any(feature = "postgres", feature = "libsql"))]
+pub(crate) use verb::{Class, classify};
+pub(crate) use verb::{first_word, split};

@@ -42,6 +42,11 @@ pub(crate) fn classify(sql: &str, dialect: Dialect) -> Class {
     }
 }
 
+/// The word it begins with.
+pub(crate) fn first_word(sql: &str, dialect: Dialect) -> Option<&str> {
+    tokens(sql, dialect).find(|token| token.kind == Kind::Word).map(|token| token.text)
+}
+
 /// The statements of a script, without those that are empty. A trigger's body (`BEGIN … END`) stays in one piece.
 pub(crate) fn split(sql: &str, dialect: Dialect) -> Vec<&str> {
     let mut statements = Vec::new();

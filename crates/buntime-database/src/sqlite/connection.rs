@@ -15,6 +15,9 @@ use crate::{Error, ErrorKind, Result};
 /// Compiled statements that each connection keeps.
 const STATEMENTS: usize = 128;
 
+/// How a connection that writes commits.
+const DURABLE: &str = "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;";
+
 /// A connection with what guards it.
 #[derive(Debug)]
 pub(super) struct Guarded {
@@ -43,10 +46,17 @@ pub(super) fn open_writer(options: &Options) -> Result<Guarded> {
         return Err(cannot(path, "its file system does not support a write-ahead log; choose a local disk"));
     }
     // FULL: a commit that was acknowledged survives a loss of power. The limit truncates the log after a burst.
-    guarded
-        .guard
-        .ours(|| guarded.connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;"))
-        .map_err(|error| fail(&error))?;
+    guarded.guard.ours(|| guarded.connection.execute_batch(DURABLE)).map_err(|error| fail(&error))?;
+    Ok(guarded)
+}
+
+/// A connection of a session, which writes too, and may have transactions.
+pub(super) fn open_session(options: &Options) -> Result<Guarded> {
+    let path = options.path().ok_or_else(|| Error::new(ErrorKind::Open, "a database in memory has no sessions"))?;
+    let guarded = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)?;
+    let durable = guarded.guard.ours(|| guarded.connection.execute_batch(DURABLE));
+    durable.map_err(|error| failed(Some(path), &error, &guarded.guard))?;
+    guarded.guard.allow_transactions();
     Ok(guarded)
 }
 

@@ -41,6 +41,7 @@ const HARMLESS_BARE: [&str; 2] = ["page_size", "data_version"];
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     ours: AtomicBool,
+    transactions: AtomicBool,
     refused: Mutex<Option<&'static str>>,
     limit: Mutex<Limit>,
 }
@@ -61,6 +62,11 @@ impl Guard {
         let watch = Arc::clone(&guard);
         connection.progress_handler(STEPS, Some(move || watch.give_up()))?;
         Ok(guard)
+    }
+
+    /// Lets callers begin and end transactions: the connection is one caller's.
+    pub(super) fn allow_transactions(&self) {
+        self.transactions.store(true, Ordering::Relaxed);
     }
 
     /// Runs what only the adapter itself may do: transaction control, pragmas.
@@ -88,7 +94,7 @@ impl Guard {
     /// The refusal behind an authorization error.
     pub(super) fn refusal(&self) -> Error {
         let what = lock(&self.refused).take().unwrap_or("this statement");
-        Error::new(ErrorKind::NotAllowed, format!("{what} cannot be used here: connections are shared"))
+        Error::new(ErrorKind::NotAllowed, format!("{what} cannot be used here: they would reach others"))
     }
 
     /// The reason behind an interrupt.
@@ -113,6 +119,10 @@ impl Guard {
 
     fn judge(&self, context: &AuthContext<'_>) -> Authorization {
         if self.ours.load(Ordering::Relaxed) {
+            return Authorization::Allow;
+        }
+        let controls = matches!(context.action, AuthAction::Transaction { .. } | AuthAction::Savepoint { .. });
+        if controls && self.transactions.load(Ordering::Relaxed) {
             return Authorization::Allow;
         }
         let Some(what) = refuses(&context.action) else { return Authorization::Allow };

@@ -5,7 +5,7 @@
 //! Each request is a savepoint of its own inside that commit, and is answered only after it. Reads run beside it on
 //! read-only connections (write-ahead log), each seeing what was committed when it began.
 //!
-//! Callers cannot start transactions, attach files, set pragmas or make temporary tables: connections are shared.
+//! Callers cannot start transactions outside of a session, attach files, set pragmas or make temporary tables: connections are shared.
 //! Several processes may open one file; they wait for each other up to the busy timeout.
 
 mod connection;
@@ -15,6 +15,7 @@ mod migrate;
 mod options;
 mod reader;
 mod run;
+mod session;
 mod writer;
 
 use std::sync::{
@@ -27,7 +28,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::options::Options;
 pub use self::writer::Stats;
-use crate::{Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Plan, Planned, Result, Rows, Statement, Value};
+use crate::{
+    Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Plan, Planned, Result, Rows, Session, Statement, Value,
+};
 
 /// An open SQLite database.
 ///
@@ -40,6 +43,7 @@ pub struct Sqlite {
     readers: mpsc::Sender<reader::Job>,
     readers_alive: watch::Receiver<usize>,
     counters: Arc<writer::Counters>,
+    sessions: session::Sessions,
 }
 
 impl Sqlite {
@@ -63,9 +67,11 @@ impl Sqlite {
         let reads = if options.path().is_some() { options.readers } else { 0 };
         let read = (0..reads).map(|_| connection::open_reader(&options)).collect::<Result<Vec<_>>>()?;
 
-        let (writer, writer_alive) = writer::start(write, Arc::clone(&options), Arc::clone(&counters))?;
+        let turn = session::Turn::default();
+        let sessions = session::Sessions::new(&options, &turn);
+        let (writer, writer_alive) = writer::start(write, Arc::clone(&options), Arc::clone(&counters), turn)?;
         let (readers, readers_alive) = reader::start(read, &options)?;
-        Ok(Self { options, writer, writer_alive, readers, readers_alive, counters })
+        Ok(Self { options, writer, writer_alive, readers, readers_alive, counters, sessions })
     }
 
     /// What the writer has done since it was opened.
@@ -144,6 +150,10 @@ impl Adapter for Sqlite {
         self.work(writer::Work::Plan(plan)).await
     }
 
+    async fn session(&self) -> Result<Box<dyn Session>> {
+        self.sessions.open().await
+    }
+
     async fn migrate(&self, component: &str, migrations: &[Migration]) -> Result<Migrated> {
         let (component, migrations) = (component.to_owned(), migrations.to_vec());
         self.ask(|reply| writer::Job::Migrate { component, migrations, reply }).await
@@ -157,6 +167,7 @@ impl Adapter for Sqlite {
     }
 
     async fn close(&self) {
+        self.sessions.close().await;
         // Readers first: the last connection to go folds the log into the file, and that is the writer's.
         let _ = self.readers.send(reader::Job::Close).await;
         ended(&self.readers_alive).await;

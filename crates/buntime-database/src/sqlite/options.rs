@@ -16,6 +16,8 @@ pub struct Options {
     pub(super) statement_timeout: Duration,
     pub(super) max_result_bytes: usize,
     pub(super) queue: usize,
+    pub(super) sessions: usize,
+    pub(super) session_hold: Duration,
 }
 
 impl Options {
@@ -42,6 +44,8 @@ impl Options {
             statement_timeout: Duration::from_secs(30),
             max_result_bytes: 64 << 20,
             queue: 1024,
+            sessions: super::session::SESSIONS,
+            session_hold: super::session::HOLD,
         }
     }
 
@@ -104,6 +108,20 @@ impl Options {
     #[must_use]
     pub fn with_max_result_bytes(mut self, bytes: usize) -> Self {
         self.max_result_bytes = bytes;
+        self
+    }
+
+    /// How many sessions at most. Default 32.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: usize) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
+    /// How long a session's transaction may keep others from writing. Default 5 s.
+    #[must_use]
+    pub fn with_session_hold(mut self, hold: Duration) -> Self {
+        self.session_hold = hold;
         self
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Alive, Options, connection::Guarded, errors, migrate, run, spawn};
+use super::{Alive, Options, connection::Guarded, errors, migrate, run, session::Turn, spawn};
 use crate::{Error, ErrorKind, Migrated, Migration, Next, Outcome, Plan, Planned, Result, Statement};
 
 /// The most requests in one commit: bounds how long the first waits for the last.
@@ -87,12 +87,13 @@ pub(super) fn start(
     on: Guarded,
     options: Arc<Options>,
     counters: Arc<Counters>,
+    turn: Turn,
 ) -> Result<(mpsc::Sender<Job>, watch::Receiver<usize>)> {
     let (sender, queue) = mpsc::channel(options.queue);
     let (alive, watch) = watch::channel(0);
     let alive = Alive::new(&alive);
     let file = options.path().and_then(identity);
-    let writer = Writer { on, options, counters, file };
+    let writer = Writer { on, options, counters, file, turn };
     spawn("sqlite-writer".to_owned(), move || {
         let _alive = alive;
         writer.serve(queue);
@@ -105,11 +106,14 @@ struct Writer {
     options: Arc<Options>,
     counters: Arc<Counters>,
     file: Option<(u64, u64)>,
+    turn: Turn,
 }
 
 impl Writer {
     fn serve(self, mut queue: mpsc::Receiver<Job>) {
         while let Some(first) = queue.blocking_recv() {
+            // What comes while a session writes joins the group.
+            let turn = self.turn.blocking_lock();
             let mut group = Vec::new();
             let mut next = Some(first);
             // What came while the last commit ran is the next group; anything that is no batch ends it.
@@ -128,6 +132,7 @@ impl Writer {
                 Some(Job::Close) => queue.close(),
                 Some(Job::Batch(_)) | None => {}
             }
+            drop(turn);
         }
         if let Err(error) = self.control("PRAGMA wal_checkpoint(TRUNCATE)") {
             // Nothing is lost: the log is read at the next start.

@@ -1,5 +1,6 @@
 //! What every adapter must do. Each case gets an empty database; adapters' own tests call [`all`].
 
+mod sessions;
 mod together;
 
 use std::{future::Future, sync::Arc};
@@ -35,6 +36,19 @@ where
 /// Tables are made by migrations: their types are the same everywhere.
 async fn make(db: &dyn Adapter, sql: &'static str) {
     db.migrate("conformance", &[Migration::new("0001", sql)]).await.unwrap();
+}
+
+/// Runs every case of sessions.
+pub(crate) async fn sessions<F, Fut>(open: F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Arc<dyn Adapter>>,
+{
+    sessions::transactions(&*open().await).await;
+    sessions::what_is_dropped_is_rolled_back(&*open().await).await;
+    sessions::descriptions(&*open().await).await;
+    sessions::sessions_and_others_take_turns(open().await).await;
+    sessions::close_ends_them(&*open().await).await;
 }
 
 async fn table(db: &dyn Adapter) {
