@@ -11,7 +11,7 @@ use std::{
 };
 
 use buntime_config::{Diagnostics, ProcessEnv, Severity, Source, schema, starter};
-use buntime_ssrf::Guard;
+use buntime_ssrf::{Class, Guard, classify};
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
@@ -92,7 +92,7 @@ pub fn run(cli: Cli) -> ExitCode {
             let asked = Asked { method: Some(method), host: Some(host), path: Some(path), consumer };
             explain_request(cli.config.as_deref(), cli.plugins, &asked)
         }
-        Some(Command::Url { url, no_resolve }) => judge_url(&url, !no_resolve),
+        Some(Command::Url { url, no_resolve }) => judge_url(cli.config.as_deref(), cli.plugins, &url, !no_resolve),
         Some(Command::Schema) => print_schema(),
         Some(Command::Init { path }) => init(&path),
     };
@@ -214,10 +214,18 @@ fn explain_request(config: Option<&Path>, plugins: Vec<String>, asked: &Asked) -
     print(&format!("{explained:#}\n"))
 }
 
-/// By the rules that hold whatever is configured: no configuration is read.
-fn judge_url(url: &OsStr, resolve: bool) -> Outcome {
+/// By the rules of the configuration that would be served.
+fn judge_url(config: Option<&Path>, plugins: Vec<String>, url: &OsStr, resolve: bool) -> Outcome {
     let Some(url) = url.to_str() else { return blocked("it cannot be read as a URL: it is no UTF-8") };
-    let guard = Guard::default();
+    let source = Source::find(config, &ProcessEnv, Path::new(""));
+    let origin = Origin { source, env: std::sync::Arc::new(ProcessEnv), plugins, catalog: catalog::builtin() };
+    let guard = match origin.load() {
+        Ok(loaded) => Guard::new(loaded.config.outbound),
+        Err(problems) => {
+            let _ = write!(io::stderr(), "{}", render(&problems, io::stderr().is_terminal()));
+            return blocked("the configuration, which may list addresses, cannot be read");
+        }
+    };
     if !resolve {
         return match guard.judge(url) {
             Ok(target) => print(&format!("allowed: {}, as it is written\n", target.url())),
@@ -232,7 +240,9 @@ fn judge_url(url: &OsStr, resolve: bool) -> Outcome {
         Ok(pinned) => {
             let (target, addresses) = (pinned.target(), pinned.addresses());
             let addresses: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-            print(&format!("allowed: {} is at {}, in public\n", target.url(), addresses.join(", ")))
+            let is_public = pinned.addresses().iter().all(|address| classify(address.ip()) == Class::Public);
+            let why = if is_public { "in public" } else { "as `outbound` allows" };
+            print(&format!("allowed: {} is at {}, {why}\n", target.url(), addresses.join(", ")))
         }
         Err(refused) => blocked(refused),
     }

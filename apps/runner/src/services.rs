@@ -9,6 +9,7 @@ use std::{
 use buntime_config::{Config, Problem, model::Service};
 use buntime_core::{Clock, Handler, HealthChecks, Http, Matched, health::Registered};
 use buntime_router::{Found, Listed, RouteTable, Spec};
+use buntime_ssrf::{Outbound, OutboundSettings};
 use buntime_upstream::{
     Cluster, ClusterOptions, Clusters, ForwardOptions, RouteOptions, ServiceRoute, Surroundings, cluster::SetupError,
 };
@@ -29,12 +30,14 @@ pub(crate) struct Leads {
 /// The services of one configuration.
 pub(crate) struct Services {
     clusters: BTreeMap<Arc<str>, Arc<Cluster>>,
+    outbound: OutboundSettings,
     table: RouteTable<Leads>,
 }
 
 /// What the services of every configuration share.
 pub(crate) struct Opening {
     clusters: Arc<Clusters>,
+    outbound: Arc<Outbound>,
     around: Surroundings,
     ended: CancellationToken,
 }
@@ -42,12 +45,22 @@ pub(crate) struct Opening {
 impl Opening {
     pub(crate) fn new() -> Self {
         let ended = CancellationToken::new();
-        Self { clusters: Arc::new(Clusters::new()), around: Surroundings::new(Clock::system(), ended.clone()), ended }
+        Self {
+            clusters: Arc::new(Clusters::new()),
+            outbound: Arc::default(),
+            around: Surroundings::new(Clock::system(), ended.clone()),
+            ended,
+        }
     }
 
     /// The typed service by which plugins find clusters.
     pub(crate) fn clusters(&self) -> &Arc<Clusters> {
         &self.clusters
+    }
+
+    /// The typed service by which plugins call what others name.
+    pub(crate) fn outbound(&self) -> &Arc<Outbound> {
+        &self.outbound
     }
 
     /// Opens the services of a configuration. `before` are those it replaces.
@@ -75,7 +88,9 @@ impl Opening {
             routes.map(|(service, route, cluster)| (Spec::from(route), self.leads(service, route, cluster))),
         );
         match table {
-            Ok(table) if problems.is_empty() => Ok(Arc::new(Services { clusters, table })),
+            Ok(table) if problems.is_empty() => {
+                Ok(Arc::new(Services { clusters, outbound: config.outbound.clone(), table }))
+            }
             Ok(_) => Err(problems),
             Err((at, bad)) => {
                 problems.push(Problem::at(pointer_of(config, at), bad.to_string()));
@@ -167,9 +182,10 @@ fn pointer_of(config: &Config, at: usize) -> String {
 }
 
 impl Services {
-    /// Lets plugins find these clusters by name.
+    /// Lets plugins find these clusters by name, and call where this configuration says.
     pub(crate) fn publish(&self, opening: &Opening) {
         opening.clusters.replace(self.clusters.values().cloned());
+        opening.outbound.guard().replace(self.outbound.clone());
     }
 
     /// Health checks of each upstream, for as long as what is returned is kept.
@@ -218,5 +234,29 @@ impl Services {
             (way.route, shown)
         };
         self.table.list().map(way).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guard_of_plugins_follows_the_configuration() {
+        let opening = Opening::new();
+        let held = opening.outbound().guard().clone();
+        let config =
+            |outbound: Value| Config { outbound: serde_json::from_value(outbound).unwrap(), ..Config::default() };
+        let first = opening.open(&config(json!({ "allowCidrs": ["10.20.0.0/16"] })), None).unwrap();
+        assert!(held.judge("http://10.20.1.1/").is_err(), "it is not in force yet");
+        first.publish(&opening);
+        assert!(held.judge("http://10.20.1.1/").is_ok());
+        let second = opening.open(&config(json!({ "onlyListed": true })), Some(&first)).unwrap();
+        second.publish(&opening);
+        assert!(held.judge("http://10.20.1.1/").is_err());
+        assert!(held.judge("http://8.8.8.8/").is_err());
+        // The second could not be applied.
+        first.publish(&opening);
+        assert!(held.judge("http://10.20.1.1/").is_ok() && held.judge("http://8.8.8.8/").is_ok());
     }
 }

@@ -21,6 +21,7 @@ use crate::{
 pub(crate) fn check(root: &Node, catalog: &dyn PluginCatalog, out: &mut Vec<Diagnostic>) {
     idle_keys(root, out);
     trusted_proxies(root, out);
+    outbound(root, out);
     gateway_bases(root, catalog, out);
     required(root, &catalog.names(), out);
     unique_entries(root, &mut Path::default(), out);
@@ -51,6 +52,18 @@ fn trusted_proxies(root: &Node, out: &mut Vec<Diagnostic>) {
                     .help("list the addresses of your proxies alone")
                     .warning(),
             );
+        }
+    }
+}
+
+fn outbound(root: &Node, out: &mut Vec<Diagnostic>) {
+    let Some(outbound) = root.get("outbound") else { return };
+    for (index, node) in outbound.list("allowCidrs").iter().enumerate() {
+        if node.text().is_some_and(|text| text.trim_end().ends_with("/0")) {
+            let message = "every private network may be called by whoever can name an address";
+            let path = Path::new(&format!("/outbound/allowCidrs/{index}"));
+            let help = "list the networks that must be called alone";
+            out.push(Diagnostic::error(&node.place, &path, message).help(help).warning());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Strings with a form: hosts, paths, URLs, patterns. One function each, used by the typed model and, through the
 //! `format` of a schema, at the place in the file.
 
+use buntime_ssrf::{AllowedCidr, AllowedHost, AllowedSuffix, BadEntry, UrlPrefix};
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 use url::Url;
@@ -30,8 +31,20 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), String> {
         "status-range" => text.parse::<crate::model::StatusRange>().map(drop),
         "hash-key" => text.parse::<crate::model::HashKey>().map(drop),
         "plugin-base" => plugin_base(text).map(drop),
+        "outbound-host" => listed::<AllowedHost>(text),
+        "outbound-suffix" => listed::<AllowedSuffix>(text),
+        "outbound-cidr" => listed::<AllowedCidr>(text),
+        "outbound-url" => listed::<UrlPrefix>(text),
         _ => Ok(()),
     }
+}
+
+/// An entry of a list of the outbound guard.
+fn listed<T: TryFrom<String, Error = BadEntry>>(text: &str) -> Result<(), String> {
+    T::try_from(text.to_owned()).map(drop).map_err(|error| match error.why() {
+        why if why.starts_with('`') => why.to_owned(),
+        why => format!("this {why}"),
+    })
 }
 
 /// The name of a service, route, group or consumer.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::time::timeout;
 
 use crate::{
@@ -29,7 +30,7 @@ pub struct Guard(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    policy: Policy,
+    policy: ArcSwap<Policy>,
     resolver: Arc<dyn Resolver>,
 }
 
@@ -47,7 +48,12 @@ impl Guard {
 
     /// A guard that asks another resolver. The rules for what it answers are the same.
     pub fn with_resolver(policy: impl Into<Policy>, resolver: Arc<dyn Resolver>) -> Self {
-        Self(Arc::new(Inner { policy: policy.into(), resolver }))
+        Self(Arc::new(Inner { policy: ArcSwap::from_pointee(policy.into()), resolver }))
+    }
+
+    /// Other rules from now on, for every clone. A call that is under way is judged by them at its next redirect.
+    pub fn replace(&self, policy: impl Into<Policy>) {
+        self.0.policy.store(Arc::new(policy.into()));
     }
 
     /// Judges what is written, without the network. Of a name that passes its addresses are still to be judged:
@@ -57,7 +63,7 @@ impl Guard {
     /// Why it is refused.
     pub fn judge(&self, url: &str) -> Result<Target, Refused> {
         let target = url_text::read(url)?;
-        self.0.policy.judge(&target)?;
+        self.0.policy.load().judge(&target)?;
         Ok(target)
     }
 
@@ -75,7 +81,7 @@ impl Guard {
             Host::Name(name) => name,
         };
         let answers = self.resolve(name).await?;
-        self.0.policy.judge_answers(&target, name, &answers)?;
+        self.0.policy.load().judge_answers(&target, name, &answers)?;
         let mut addresses: Vec<SocketAddr> = Vec::with_capacity(answers.len());
         for answer in answers {
             let address = SocketAddr::new(plain(answer), target.port);

@@ -14,7 +14,7 @@ use crate::{
 /// A URL and everything below its path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", inline, extend("format" = "outbound-url"))]
 pub struct UrlPrefix {
     target: Target,
     /// As written, for who reads the settings again.

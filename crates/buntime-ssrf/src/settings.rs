@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// Where calls may go that would be refused: private networks and names inside a cluster. Loopback, link-local,
-/// metadata and reserved addresses stay refused whatever is listed.
+/// metadata and reserved addresses stay refused whatever is listed. An address that the configuration itself names, of
+/// an upstream for example, is called as written and needs no entry here.
 ///
 /// Who lists a name vouches for what it resolves to: list names of your own only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,12 +48,17 @@ impl BadEntry {
     pub(crate) fn new(entry: &str, why: impl fmt::Display) -> Self {
         Self { entry: entry.to_owned(), why: why.to_string() }
     }
+
+    /// What is wrong with it, for who shows the entry already: `is no range …`, or a sentence of its own.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
 }
 
 /// One host, by name or address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", inline, extend("format" = "outbound-host"))]
 pub struct AllowedHost(pub(crate) Host);
 
 impl TryFrom<String> for AllowedHost {
@@ -74,7 +80,7 @@ impl From<AllowedHost> for String {
 /// The names below a suffix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", inline, extend("format" = "outbound-suffix"))]
 pub struct AllowedSuffix {
     suffix: String,
     itself: bool,
@@ -111,7 +117,7 @@ impl From<AllowedSuffix> for String {
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", inline, extend("format" = "outbound-cidr"))]
 pub struct AllowedCidr(pub(crate) IpNet);
 
 impl TryFrom<String> for AllowedCidr {

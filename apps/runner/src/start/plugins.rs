@@ -75,7 +75,7 @@ pub(super) async fn start(
     services.provide::<dyn Upstreams>(Arc::clone(opening.clusters()) as Arc<dyn Upstreams>);
     services.provide::<ServerStats>(Arc::clone(stats));
     services.provide(Arc::new(BaseDir(loaded.dir.clone())));
-    services.provide::<Outbound>(Arc::default());
+    services.provide::<Outbound>(Arc::clone(opening.outbound()));
     services.provide(Arc::new(pages::runtime()));
     let builder = Host::builder().catalog(origin.catalog.clone()).data_dir(&config.data_dir).services(services);
     let host = builder.program(current.program(&origin.catalog)).start().await.map_err(|errors| {

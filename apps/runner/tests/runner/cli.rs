@@ -111,9 +111,8 @@ async fn a_pipe_is_a_file_and_a_reader_may_leave() {
 }
 
 #[tokio::test]
-async fn a_url_is_allowed_or_blocked_and_no_configuration_is_read() {
+async fn a_url_is_allowed_or_blocked() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("buntime.jsonc"), "{ this is no configuration").unwrap();
     for (url, words) in [
         ("http://8.8.8.8/x", "allowed: http://8.8.8.8/x is at 8.8.8.8"),
         ("https://[2606:4700:4700::1111]:8443", "allowed: "),
@@ -145,4 +144,36 @@ async fn a_url_is_allowed_or_blocked_and_no_configuration_is_read() {
         assert_eq!((ran.code, ran.out.as_str()), (0, "allowed: https://example.com/, as it is written\n"));
     }
     assert_eq!(run(dir.path(), &["url"]).await.code, 2);
+}
+
+#[tokio::test]
+async fn a_url_is_judged_by_the_configuration_that_would_be_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let listed = r#"{ "outbound": { "allowCidrs": ["10.20.0.0/16"], "allowHosts": ["192.168.7.1"], "allowSuffixes": [".svc.cluster.local"],
+        "allowUrls": ["http://10.9.9.9:6379/in"] } }"#;
+    std::fs::write(dir.path().join("buntime.jsonc"), listed).unwrap();
+    std::fs::write(dir.path().join("only.jsonc"), r#"{ "outbound": { "onlyListed": true } }"#).unwrap();
+    std::fs::write(dir.path().join("broken.jsonc"), r#"{ "outbound": { "allowCidrs": ["x"] } }"#).unwrap();
+    for (url, words) in [
+        ("http://10.20.1.1/", "allowed: http://10.20.1.1/ is at 10.20.1.1, as `outbound` allows"),
+        ("http://[::ffff:10.20.1.1]/", "allowed: "),
+        ("http://192.168.7.1:8080/", "allowed: "),
+        ("http://192.168.7.2/", "blocked: 192.168.7.2 is a private address"),
+        ("http://10.21.0.1/", "blocked: 10.21.0.1 is a private address"),
+        ("http://10.9.9.9:6379/in/x", "allowed: "),
+        ("http://10.9.9.9:6379/inner", "blocked: 10.9.9.9 is a private address"),
+        ("http://10.20.1.1:6379/", "blocked: "),
+        ("http://127.0.0.1/", "blocked: 127.0.0.1 is a loopback address"),
+    ] {
+        let ran = run(dir.path(), &["url", url]).await;
+        assert!(ran.out.starts_with(words), "{url}: {}{}", ran.out, ran.err);
+        assert_eq!(ran.code, i32::from(words.starts_with("blocked")), "{url}");
+    }
+    let named = run(dir.path(), &["url", "--no-resolve", "http://api.default.svc.cluster.local/"]).await;
+    assert_eq!(named.code, 0, "{}", named.out);
+    let only = run(dir.path(), &["--config", "only.jsonc", "url", "http://8.8.8.8/"]).await;
+    assert!(only.code == 1 && only.out.starts_with("blocked: "), "{}", only.out);
+    let broken = run(dir.path(), &["--config", "broken.jsonc", "url", "http://8.8.8.8/"]).await;
+    assert_eq!((broken.code, broken.out.starts_with("blocked: the configuration")), (1, true), "{}", broken.out);
+    assert!(broken.err.contains("broken.jsonc:1:") && broken.err.contains("CIDR"), "{}", broken.err);
 }

@@ -12,6 +12,7 @@ use buntime_core::{
     metadata::{Capability, PluginName},
     options::FailureMode,
 };
+use buntime_ssrf::OutboundSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,6 +56,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// What is logged, and how.
     pub log: Log,
+    /// Where plugins may call what a request, a token or an answer names, beyond public addresses.
+    pub outbound: OutboundSettings,
     /// Plugins that must be loaded and started, or the runner does not start.
     pub required: Vec<PluginName>,
     /// The plugins of the gateway, which every request passes.
@@ -94,6 +97,7 @@ impl Default for Config {
             admin: Admin::default(),
             data_dir: PathBuf::from("./data"),
             log: Log::default(),
+            outbound: OutboundSettings::default(),
             required: Vec::new(),
             plugins: Vec::new(),
             services: Vec::new(),

@@ -240,14 +240,14 @@ fn wide_characters_tabs_and_long_lines() {
       |
     2 |         "é�[31m": 1, "日本":    1 }
       |         ^^^^^^^^
-      = help: known keys: `$schema`, `server`, `admin`, `dataDir`, `log`, `required`, `plugins`, `services`, `consumerGroups`, `consumers`, `workspaces`, `poolSize`, `homepage`
+      = help: known keys: `$schema`, `server`, `admin`, `dataDir`, `log`, `outbound`, `required`, `plugins`, `services`, `consumerGroups`, `consumers`, `workspaces`, `poolSize`, `homepage`
 
     error: unknown key `日本`
      --> buntime.jsonc:2:16
       |
     2 |         "é�[31m": 1, "日本":    1 }
       |                      ^^^^^^
-      = help: known keys: `$schema`, `server`, `admin`, `dataDir`, `log`, `required`, `plugins`, `services`, `consumerGroups`, `consumers`, `workspaces`, `poolSize`, `homepage`
+      = help: known keys: `$schema`, `server`, `admin`, `dataDir`, `log`, `outbound`, `required`, `plugins`, `services`, `consumerGroups`, `consumers`, `workspaces`, `poolSize`, `homepage`
 
     2 errors
     "#);
@@ -326,4 +326,57 @@ fn secrets_are_not_shown() {
 
     3 errors
     "#);
+}
+
+#[test]
+fn what_the_outbound_guard_never_allows_is_told_at_its_place() {
+    let text = r#"{ "outbound": {
+  "allowHosts": ["billing.internal", "localhost"],
+  "allowSuffixes": ["10.0.0.1"],
+  "allowCidrs": ["10.0.0.0/8", "169.254.169.254/32", "10.0.0.0/33"],
+  "allowUrls": ["http://hooks.internal:9000/in", "ftp://a.internal/"],
+  "onlyListd": true
+} }"#;
+    insta::assert_snapshot!(bad(text), @r#"
+    error: `localhost`: `localhost` is a name of this machine and is never allowed; remove it
+     --> buntime.jsonc:2:38
+      |
+    2 |   "allowHosts": ["billing.internal", "localhost"],
+      |                                      ^^^^^^^^^^^
+
+    error: `10.0.0.1`: this is an address; list it in `allowHosts` or `allowCidrs`
+     --> buntime.jsonc:3:21
+      |
+    3 |   "allowSuffixes": ["10.0.0.1"],
+      |                     ^^^^^^^^^^
+
+    error: `169.254.169.254/32`: this is the address of a cloud metadata service and is never allowed; remove it
+     --> buntime.jsonc:4:32
+      |
+    4 |   "allowCidrs": ["10.0.0.0/8", "169.254.169.254/32", "10.0.0.0/33"],
+      |                                ^^^^^^^^^^^^^^^^^^^^
+
+    error: `10.0.0.0/33`: this is no range in CIDR notation; write 10.0.0.0/8 or fd00::/8
+     --> buntime.jsonc:4:54
+      |
+    4 |   "allowCidrs": ["10.0.0.0/8", "169.254.169.254/32", "10.0.0.0/33"],
+      |                                                      ^^^^^^^^^^^^^
+
+    error: `ftp://a.internal/`: this is no URL: only http and https are allowed, and this is `ftp`
+     --> buntime.jsonc:5:50
+      |
+    5 |   "allowUrls": ["http://hooks.internal:9000/in", "ftp://a.internal/"],
+      |                                                  ^^^^^^^^^^^^^^^^^^^
+
+    error: unknown key `onlyListd`
+     --> buntime.jsonc:6:3
+      |
+    6 |   "onlyListd": true
+      |   ^^^^^^^^^^^
+      = help: did you mean `onlyListed`?
+
+    6 errors
+    "#);
+    let warned = good(r#"{ "outbound": { "allowCidrs": ["0.0.0.0/0"] } }"#);
+    assert!(warned.warnings.to_string().contains("every private network may be called"), "{}", warned.warnings);
 }

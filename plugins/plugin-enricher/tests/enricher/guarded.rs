@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use buntime_core::{Clock, services::Services};
-use buntime_ssrf::{Guard, GuardedClient, Outbound, Policy, testing::FakeNames};
+use buntime_ssrf::{Guard, GuardedClient, Outbound, OutboundSettings, Policy, testing::FakeNames};
 use http::Response;
 use serde_json::json;
 
@@ -41,6 +41,25 @@ async fn what_a_request_names_and_the_guard_allows_is_called() {
     services.provide::<Outbound>(Arc::new(Outbound::from(client)));
     let host = with(tier("http://{{header.x-host}}/x".to_owned(), json!({})), services, Clock::system()).await;
     assert_eq!(send(&host, get("/", &[("x-host", "a.example")])).await.reached().headers["x-tier"], "gold");
+}
+
+#[tokio::test]
+async fn what_the_configuration_lists_is_called_until_it_is_not_listed_any_more() {
+    let api = Api::saying(json!({ "tier": "gold" })).await;
+    let listed: OutboundSettings = serde_json::from_value(json!({ "allowSuffixes": [".corp.internal"] })).unwrap();
+    let names = FakeNames::new().with("billing.corp.internal", &["10.1.2.3"]).with("crm.corp.internal", &["10.1.2.3"]);
+    let guard = Guard::with_resolver(listed, Arc::new(names));
+    let client = GuardedClient::new(guard.clone()).detour("10.1.2.3:80".parse().unwrap(), api.server.address());
+    let services = Services::default();
+    services.provide::<Outbound>(Arc::new(Outbound::from(client)));
+    let host = with(tier("http://{{header.x-host}}/x".to_owned(), json!({})), services, Clock::system()).await;
+    let listed = send(&host, get("/", &[("x-host", "billing.corp.internal")])).await;
+    assert_eq!(listed.reached().headers["x-tier"], "gold");
+    // As a reload does.
+    guard.replace(Policy::default());
+    let came = send(&host, get("/", &[("x-host", "crm.corp.internal")])).await;
+    assert_eq!((came.status, came.code().as_str()), (502, "enrichment_failed"));
+    assert_eq!(stats(&host).await["failedBy"]["blocked"], 1);
 }
 
 #[tokio::test]
