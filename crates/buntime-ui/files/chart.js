@@ -1,4 +1,4 @@
-// Line charts of what was seen lately, drawn as SVG. Colours come from classes, so that themes hold for them, too;
+// Line charts of what was seen lately, or of a whole time, drawn as SVG. Colours come from classes, so that themes hold for them, too;
 // lines differ by dashes as well.
 import { el, svg } from './kit.js'
 
@@ -7,7 +7,9 @@ let made = 0
 
 /**
  * A chart in the element of that id. `lines`: what each is called. `show(value)` writes a number of the axis. Returns
- * a function that takes one more point, `(milliseconds since 1970, a number or null for each line)`, and draws.
+ * a function that takes one more point, `(milliseconds since 1970, a number or null for each line)`, and draws. Its
+ * `whole(points, ends, told)` draws all of a time at once: points as `{ time, values }`, what stands at both ends of
+ * the axis, and what is told of each line.
  */
 export function chart(id, { lines, show, keep = 120 }) {
   const place = document.getElementById(id)
@@ -22,18 +24,27 @@ export function chart(id, { lines, show, keep = 120 }) {
   })
   place.replaceChildren(drawing, legend)
   const points = []
-  return (time, values) => {
-    points.push({ time, values })
-    while (points.length > keep) points.shift()
+  const tell = (values) => {
     values.forEach((value, at) => {
       said[at].textContent = value === null ? '–' : show(value)
     })
     title.textContent = lines.map((line, at) => `${line}: ${values[at] === null ? 'nothing' : show(values[at])}`).join(', ')
-    draw(drawing, title, points, lines.length, show)
   }
+  const take = (time, values) => {
+    points.push({ time, values })
+    while (points.length > keep) points.shift()
+    tell(values)
+    const ago = Math.round((time - points[0].time) / 1000)
+    draw(drawing, title, points, lines.length, show, [ago > 0 ? `${ago} s ago` : '', 'now'])
+  }
+  take.whole = (all, ends, told) => {
+    tell(told)
+    if (all.length > 0) draw(drawing, title, all, lines.length, show, ends)
+  }
+  return take
 }
 
-function draw(drawing, title, points, lines, show) {
+function draw(drawing, title, points, lines, show, ends) {
   const top = ceiling(Math.max(0, ...points.flatMap(({ values }) => values.filter((value) => value !== null))))
   const [from, to] = [points[0].time, points.at(-1).time]
   const x = (time) => LEFT + ((WIDTH - LEFT - 4) * (time - from)) / Math.max(1, to - from)
@@ -44,15 +55,16 @@ function draw(drawing, title, points, lines, show) {
     parts.push(svg('line', { class: 'grid', x1: LEFT, x2: WIDTH, y1: at, y2: at }))
     parts.push(svg('text', { class: 'axis', x: LEFT - 6, y: at + 4, 'text-anchor': 'end' }, show(top * part)))
   }
-  const ago = Math.round((to - from) / 1000)
-  parts.push(svg('text', { class: 'axis', x: LEFT, y: HEIGHT - 4 }, ago > 0 ? `${ago} s ago` : ''))
-  parts.push(svg('text', { class: 'axis', x: WIDTH, y: HEIGHT - 4, 'text-anchor': 'end' }, 'now'))
+  parts.push(svg('text', { class: 'axis', x: LEFT, y: HEIGHT - 4 }, ends[0]))
+  parts.push(svg('text', { class: 'axis', x: WIDTH, y: HEIGHT - 4, 'text-anchor': 'end' }, ends[1]))
   for (let line = 0; line < lines; line += 1) {
     const path = points
       .map(({ time, values }, at) => {
         if (values[line] === null) return ''
         const begins = at === 0 || points[at - 1].values[line] === null
-        return `${begins ? 'M' : 'L'}${x(time).toFixed(1)} ${y(values[line]).toFixed(1)}`
+        // One that stands alone is seen as a dash.
+        const alone = begins && (points[at + 1]?.values[line] ?? null) === null
+        return `${begins ? 'M' : 'L'}${x(time).toFixed(1)} ${y(values[line]).toFixed(1)}${alone ? 'h3' : ''}`
       })
       .join('')
     parts.push(svg('path', { class: `line line-${line}`, d: path || 'M0 0' }))

@@ -33,12 +33,13 @@ impl Plugin for MetricsPlugin {
         let router = api::router(&settings, requests.clone(), startup.context());
         let analytics = analytics::open(startup, &settings.analytics)?;
         let asked = analytics::api::router(analytics.clone(), startup.context());
+        let shown = analytics.as_ref().map(|_| settings.analytics.access);
         let observer = Observer { requests, analytics: analytics.map(|open| open.analytics) };
         startup.hooks(HookSet::new("requests", observer).observing());
         startup.routes(access, router);
         startup.routes(settings.analytics.access.into(), asked);
         startup.openapi(api::openapi());
-        buntime_ui::register(startup, access, page::page());
+        buntime_ui::register(startup, access, page::page(shown));
         Ok(())
     }
 }

@@ -13,7 +13,31 @@ pub(super) async fn metrics(world: &World) {
         tab.until(&format!("the chart {chart} is drawn"), &drawn).await;
     }
     tab.until("latencies", "/(µs|ms)/.test(document.querySelector('#stat-p95').innerText)").await;
+    analytics(world).await;
     world.look("metrics").await;
+}
+
+/// The same traffic, as the database has it.
+async fn analytics(world: &World) {
+    let tab = &world.tab;
+    tab.shows("#analytics-routes", "service:users/all").await;
+    tab.shows("#analytics-routes", "proxy:legacy").await;
+    tab.shows("#analytics-consumers", "nobody known").await;
+    tab.shows("#analytics-statuses", "429").await;
+    tab.shows("#analytics-errors", "rate_limited").await;
+    for window in ["day", "month", "hour"] {
+        tab.click(&format!("#analytics-windows button[value={window}]")).await;
+        let chosen = format!("document.querySelector('#analytics-windows [aria-pressed=true]').value === '{window}'");
+        tab.until(&format!("a {window} is chosen"), &chosen).await;
+        let answered = "!document.querySelector('#analytics').hasAttribute('aria-busy')";
+        tab.until(&format!("a {window} is there"), answered).await;
+        let told = "Number(document.querySelector('#analytics-requests').innerText.replaceAll(',', '')) > 0";
+        tab.until(&format!("requests of a {window}"), told).await;
+        let drawn = "document.querySelectorAll('#chart-analytics path')[0].getAttribute('d').split('L').length > 30";
+        tab.until(&format!("the chart of a {window} is drawn"), drawn).await;
+    }
+    let local = "document.querySelector('#analytics-errors time').title !== ''";
+    tab.until("times are local", local).await;
 }
 
 pub(super) async fn health(world: &World) {

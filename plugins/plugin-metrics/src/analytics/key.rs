@@ -19,7 +19,8 @@ pub struct Key {
     pub consumer: Option<Arc<str>>,
     /// The status that was answered; from 1 to 5 it is a class, of requests beyond `maxSeries`.
     pub status: u16,
-    /// The code of the error that was answered, or that broke the answer. What another server answered has none.
+    /// The code of the error that was answered, or that broke the answer. What a route or another server
+    /// answered itself has none.
     pub code: Option<&'static str>,
 }
 

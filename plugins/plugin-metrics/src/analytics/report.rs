@@ -93,7 +93,7 @@ struct StatusRow {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ErrorRow {
-    /// The error's code; null where another server answered so, `other` for those beyond `maxSeries`.
+    /// The error's code; null where a route or another server answered so itself, `other` for those beyond `maxSeries`.
     code: Option<String>,
     /// The status; null for requests beyond `maxSeries`.
     status: Option<u16>,

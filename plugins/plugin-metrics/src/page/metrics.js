@@ -2,6 +2,7 @@
 import { badge, base, bytes, el, listen, number, put, span } from './kit.js'
 import { chart } from './chart.js'
 import { table } from './table.js'
+import './analytics.js'
 
 const percent = (value) => `${number(value)} %`
 const charts = {
