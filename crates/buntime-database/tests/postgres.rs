@@ -30,12 +30,13 @@ async fn conforms() {
     let Some(server) = PostgresServer::start().await else { return };
     let public = &open(&server).await;
     let (server, at) = (&server, &AtomicUsize::new(0));
-    conformance::all(|| async move {
+    let open = || async move {
         let schema = format!("s{}", at.fetch_add(1, Ordering::Relaxed));
         public.execute(&format!("CREATE SCHEMA {schema}"), args![]).await.unwrap();
         Arc::new(Postgres::open(options(server).with_schema(schema)).await.unwrap()) as Arc<dyn Adapter>
-    })
-    .await;
+    };
+    conformance::all(open).await;
+    conformance::sessions(open).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use std::{
 
 use deadpool::{
     Runtime,
-    managed::{Object, Pool, PoolError, TimeoutType, Timeouts},
+    managed::{Manager as _, Object, Pool, PoolError, TimeoutType, Timeouts},
 };
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
@@ -83,19 +83,26 @@ impl Calls {
 
     pub(super) fn ready(&self, statement: Statement) -> Result<Ready> {
         let Statement { sql, args, expect } = statement;
-        let translated = match self.translations.get(&sql) {
-            Some(known) => known,
-            None => {
-                let translated = Arc::new(translate::translate(&sql)?);
-                self.translations.insert(sql, Arc::clone(&translated));
-                translated
-            }
-        };
+        let translated = self.translated(&sql)?;
         if translated.parameters != args.len() {
             return Err(argument_count(translated.parameters, args.len()));
         }
         values::check(&args)?;
         Ok(Ready { translated, args, expect })
+    }
+
+    pub(super) fn translated(&self, sql: &str) -> Result<Arc<Translated>> {
+        if let Some(known) = self.translations.get(sql) {
+            return Ok(known);
+        }
+        let translated = Arc::new(translate::translate(sql)?);
+        self.translations.insert(sql.to_owned(), Arc::clone(&translated));
+        Ok(translated)
+    }
+
+    /// A connection that is not the pool's.
+    pub(super) async fn connect(&self) -> Result<Connection> {
+        self.pool.manager().create().await
     }
 
     /// All of them, the first of which is number `from` of its transaction.

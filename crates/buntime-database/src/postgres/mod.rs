@@ -26,6 +26,7 @@ mod options;
 mod planner;
 mod prepared;
 mod run;
+mod session;
 mod translate;
 mod values;
 
@@ -36,12 +37,15 @@ use tokio::sync::mpsc;
 
 use self::calls::{Calls, Work};
 pub use self::options::Options;
-use crate::{Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Plan, Planned, Result, Rows, Statement, Value};
+use crate::{
+    Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Plan, Planned, Result, Rows, Session, Statement, Value,
+};
 
 /// An open PostgreSQL database.
 pub struct Postgres {
     calls: Arc<Calls>,
     plans: mpsc::Sender<planner::Asked>,
+    sessions: session::Sessions,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -59,7 +63,8 @@ impl Postgres {
     /// [`ErrorKind::Unavailable`] when the server cannot be reached.
     pub async fn open(options: Options) -> Result<Self> {
         let calls = Arc::new(Calls::new(options)?);
-        let postgres = Self { plans: planner::start(&calls), calls };
+        let sessions = session::Sessions::new(calls.options.sessions);
+        let postgres = Self { plans: planner::start(&calls), calls, sessions };
         let rows = postgres.query("SELECT current_schema()", Vec::new()).await?;
         if rows.first().is_none_or(|row| row.values() == [Value::Null]) {
             let missing = match &postgres.calls.options.schema {
@@ -102,6 +107,10 @@ impl Adapter for Postgres {
         planner::ask(&self.calls, &self.plans, plan).await
     }
 
+    async fn session(&self) -> Result<Box<dyn Session>> {
+        self.sessions.open(&self.calls).await
+    }
+
     async fn migrate(&self, component: &str, migrations: &[Migration]) -> Result<Migrated> {
         self.calls.again(&Work::Migrate(component, migrations)).await.map(|done| done.migrated)
     }
@@ -118,5 +127,6 @@ impl Adapter for Postgres {
 
     async fn close(&self) {
         self.calls.close().await;
+        self.sessions.close().await;
     }
 }

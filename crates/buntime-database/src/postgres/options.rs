@@ -16,6 +16,7 @@ pub struct Options {
     pub(super) ca: Option<PathBuf>,
     pub(super) schema: Option<String>,
     pub(super) max_connections: usize,
+    pub(super) sessions: usize,
     pub(super) wait_timeout: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) statement_timeout: Duration,
@@ -59,6 +60,7 @@ impl Options {
             ca: ca.map(PathBuf::from),
             schema: None,
             max_connections: 8,
+            sessions: 16,
             wait_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
@@ -78,6 +80,13 @@ impl Options {
     #[must_use]
     pub fn with_max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.max(1);
+        self
+    }
+
+    /// Sessions at most, each with a connection beside those. Default 16.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: usize) -> Self {
+        self.sessions = sessions;
         self
     }
 

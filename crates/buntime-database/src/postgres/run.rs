@@ -79,7 +79,10 @@ pub(super) async fn statements(
             outcomes.push(done.map_err(|failed| failed.at_statement(first))?);
             continue;
         }
-        let sent = known.iter().zip(rest).map(|(compiled, ready)| run(&on.client, compiled, ready, max_bytes, true));
+        let sent = known
+            .iter()
+            .zip(rest)
+            .map(|(compiled, ready)| self::compiled(&on.client, compiled, ready, max_bytes, true));
         // Fewer than it takes to be polled in another order.
         for (at, done) in join_all(sent).await.into_iter().enumerate() {
             outcomes.push(done.map_err(|failed| failed.at_statement(first + at))?);
@@ -102,11 +105,12 @@ async fn statement(
     max_bytes: usize,
     harmless: bool,
 ) -> Result<Outcome, Failed> {
-    let compiled = prepared::prepare(client, cache, &ready.translated, &ready.args).await?;
-    run(client, &compiled, ready, max_bytes, harmless).await
+    let known = prepared::prepare(client, cache, &ready.translated, &ready.args).await?;
+    compiled(client, &known, ready, max_bytes, harmless).await
 }
 
-async fn run(
+/// Runs what is compiled.
+pub(super) async fn compiled(
     client: &Client,
     compiled: &Compiled,
     ready: &Ready,

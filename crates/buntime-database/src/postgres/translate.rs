@@ -63,18 +63,53 @@ impl Translated {
     }
 }
 
+/// A statement of a session that begins or ends a transaction, or a part of one.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) sql: String,
+    /// Does it end the transaction, even if it fails?
+    pub(super) ends: bool,
+    /// Does it do so by a commit?
+    pub(super) commits: bool,
+    /// Does it begin one?
+    begins: bool,
+}
+
+impl Control {
+    /// Is it one? SQLite's words (`BEGIN IMMEDIATE`, `BEGIN TRANSACTION READONLY`) are understood.
+    pub(super) fn of(sql: &str) -> Result<Option<Self>> {
+        if classify(sql, Dialect::Postgres) != Class::Transaction {
+            return Ok(None);
+        }
+        let statement = only(sql)?;
+        let significant = tokens(statement, Dialect::Postgres).filter(|token| token.kind == Kind::Word);
+        let words: Vec<String> = significant.map(|token| token.text.to_ascii_lowercase()).collect();
+        let has = |word: &str| words.iter().any(|known| known == word);
+        if has("prepare") || has("prepared") || has("chain") {
+            return Err(Error::new(ErrorKind::NotAllowed, "PREPARE TRANSACTION and AND CHAIN cannot be used here"));
+        }
+        let first = words.first().map(String::as_str).unwrap_or_default();
+        let begins = matches!(first, "begin" | "start");
+        let commits = matches!(first, "commit" | "end");
+        let ends = commits || first == "abort" || (first == "rollback" && !has("to"));
+        let sql = match begins && words.len() <= 3 {
+            true if has("readonly") => "BEGIN READ ONLY".to_owned(),
+            true if has("immediate") || has("deferred") || has("exclusive") => "BEGIN".to_owned(),
+            _ => statement.to_owned(),
+        };
+        Ok(Some(Self { sql, ends, commits, begins }))
+    }
+
+    /// Is a transaction open after it?
+    pub(super) fn leaves_open(&self, open: bool) -> bool {
+        self.begins || (open && !self.ends)
+    }
+}
+
 /// One statement, with `?1` made `$1`.
 pub(super) fn translate(sql: &str) -> Result<Translated> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let statements = split(sql, Dialect::Postgres);
-    let [statement] = statements.as_slice() else {
-        let what = if statements.is_empty() {
-            "there is no statement"
-        } else {
-            "there is more than one statement; send them as a transaction"
-        };
-        return Err(Error::new(ErrorKind::Syntax, what));
-    };
+    let statement = only(sql)?;
     let class = judge(statement)?;
     let mut parameters = 0;
     let mut out = String::with_capacity(statement.len());
@@ -89,6 +124,15 @@ pub(super) fn translate(sql: &str) -> Result<Translated> {
     }
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     Ok(Translated { id, sql: out, parameters, class, types: AtomicU8::new(0) })
+}
+
+/// The one statement that is there.
+fn only(sql: &str) -> Result<&str> {
+    match split(sql, Dialect::Postgres).as_slice() {
+        [statement] => Ok(statement),
+        [] => Err(Error::new(ErrorKind::Syntax, "there is no statement")),
+        _ => Err(Error::new(ErrorKind::Syntax, "there is more than one statement; send them as a transaction")),
+    }
 }
 
 /// A migration's script as statements: its types are SQLite's words made PostgreSQL's, see [`portable`].

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -63,6 +64,13 @@ impl PostgresServer {
         command.arg("-D").arg(data).args(["-h", "127.0.0.1", "-p", &self.address.port().to_string()]);
         command.args(["-c", "unix_socket_directories=", "-c", "max_connections=60"]).current_dir(self.dir.path());
         self.running = Some(Running::start(&mut command, self.address, "-QUIT").await);
+        // It listens before it lets anybody in.
+        let port = self.address.port().to_string();
+        let ready =
+            || Command::new(self.programs.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
+        while !ready().expect("pg_isready runs").success() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

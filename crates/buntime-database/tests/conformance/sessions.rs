@@ -86,9 +86,8 @@ pub(super) async fn sessions_and_others_take_turns(db: Arc<dyn Adapter>) {
             let mut session = db.session().await.unwrap();
             let mut done = 0;
             while done < 10 {
-                let begin = if db.kind() == "postgres" { "BEGIN" } else { "BEGIN IMMEDIATE" };
                 let one = async {
-                    run(&mut session, begin).await?;
+                    run(&mut session, "BEGIN IMMEDIATE").await?;
                     let n = run(&mut session, "SELECT n FROM t").await?.rows.first().unwrap().at::<i64>(0)?;
                     session.execute(Statement::new("UPDATE t SET n = ?1", args![n + 1])).await?;
                     run(&mut session, "COMMIT").await
