@@ -1,11 +1,11 @@
-//! What an operator sees of all instances together: their limits, and the last requests that were over one.
+//! What an operator sees of all instances together: their limits, how requests ended, and the last of them.
 
 use std::{
     collections::{HashSet, VecDeque},
     net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU16, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
@@ -18,20 +18,41 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     cache::plan::Inner,
     limits::limit::{Limit, seconds},
+    log::{
+        REMEMBERED,
+        ring::Ring,
+        tally::{Tally, micros, milliseconds},
+    },
 };
 
-/// How many requests are remembered.
-pub(crate) const REMEMBERED: usize = 1_000;
-/// How much of a path is.
+/// How much of a path is remembered.
 const LONGEST_PATH: usize = 256;
 
 /// See the module.
-#[derive(Default)]
 pub(crate) struct Desk {
     rosters: Mutex<Vec<Weak<[Limit]>>>,
     caches: Mutex<Vec<(Scope, Weak<Inner>)>>,
     refusals: Mutex<VecDeque<Arc<Refusal>>>,
-    total: AtomicU64,
+    refused: AtomicU64,
+    observed: AtomicU64,
+    /// How all requests ended.
+    pub(crate) tally: Tally,
+    /// The last of them that were over no limit.
+    pub(crate) seen: Ring,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            rosters: Mutex::default(),
+            caches: Mutex::default(),
+            refusals: Mutex::default(),
+            refused: AtomicU64::new(0),
+            observed: AtomicU64::new(0),
+            tally: Tally::default(),
+            seen: Ring::new(REMEMBERED),
+        }
+    }
 }
 
 /// A limit: its position in what it is found in.
@@ -53,9 +74,28 @@ pub(crate) struct Refusal {
     /// Was it let through all the same?
     pub(crate) observed: bool,
     pub(crate) retry: Duration,
+    pub(crate) end: End,
+}
+
+/// How a request that was over a limit ended; nothing until it has.
+#[derive(Debug, Default)]
+pub(crate) struct End {
+    status: AtomicU16,
+    micros: AtomicU64,
 }
 
 impl Refusal {
+    /// It was answered.
+    pub(crate) fn ended(&self, status: u16, took: Duration) {
+        self.end.micros.store(micros(took), Relaxed);
+        self.end.status.store(status, Relaxed);
+    }
+
+    /// What was answered; 0 if nothing was yet.
+    pub(crate) fn status(&self) -> u16 {
+        self.end.status.load(Relaxed)
+    }
+
     /// As much of a path as is remembered.
     pub(crate) fn path(path: &str) -> Box<str> {
         let mut end = path.len().min(LONGEST_PATH);
@@ -66,6 +106,7 @@ impl Refusal {
     }
 
     pub(crate) fn show(&self) -> Value {
+        let status = Some(self.status()).filter(|status| *status > 0);
         json!({
             "timestamp": OffsetDateTime::from(self.time).format(&Rfc3339).unwrap_or_default(),
             "limit": &*self.limit,
@@ -74,10 +115,13 @@ impl Refusal {
             "ip": self.ip,
             "method": self.method.as_str(),
             "path": &*self.path,
+            "status": status,
+            "duration": status.map(|_| milliseconds(self.end.micros.load(Relaxed))),
             "requestId": self.request_id.to_str().unwrap_or_default(),
             "consumer": self.consumer.as_deref(),
             "route": self.route.as_deref(),
             "rateLimited": !self.observed,
+            "observed": self.observed,
             "retryAfter": if self.observed { 0 } else { seconds(self.retry) },
         })
     }
@@ -133,18 +177,19 @@ impl Desk {
     }
 
     /// Remembers a request that was over a limit.
-    pub(crate) fn refused(&self, refusal: Refusal) {
-        self.total.fetch_add(1, Relaxed);
+    pub(crate) fn refused(&self, refusal: Arc<Refusal>) {
+        let count = if refusal.observed { &self.observed } else { &self.refused };
+        count.fetch_add(1, Relaxed);
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if refusals.len() >= REMEMBERED {
             refusals.pop_front();
         }
-        refusals.push_back(Arc::new(refusal));
+        refusals.push_back(refusal);
     }
 
-    /// How many were over a limit, forgotten ones too.
-    pub(crate) fn total(&self) -> u64 {
-        self.total.load(Relaxed)
+    /// How many were refused, and how many were over a limit and let through; forgotten ones too.
+    pub(crate) fn over(&self) -> (u64, u64) {
+        (self.refused.load(Relaxed), self.observed.load(Relaxed))
     }
 
     /// Those remembered that pass, the newest first, at most so many.
@@ -153,8 +198,14 @@ impl Desk {
         refusals.iter().rev().filter(|refusal| passes(refusal)).take(most).cloned().collect()
     }
 
-    /// Forgets them; says how many.
+    /// How many requests are remembered.
+    pub(crate) fn remembered(&self) -> usize {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).len() + self.seen.len()
+    }
+
+    /// Forgets all requests; says how many.
     pub(crate) fn forget(&self) -> usize {
-        std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner)).len()
+        let refusals = std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner));
+        refusals.len() + self.seen.clear()
     }
 }

@@ -12,9 +12,10 @@ use tokio::sync::Semaphore;
 use crate::{
     api::{self, Api},
     cache,
-    config::{GatewaySettings, IPV6_PREFIX, LimitSettings, MAX_KEYS, RedisSettings},
+    config::{GatewaySettings, IPV6_PREFIX, LimitSettings, Logged, MAX_KEYS, RedisSettings},
     cors::{CorsHooks, CorsPolicy},
     desk::Desk,
+    history::History,
     limits::{
         algorithm::{Algorithm, Kind, nanos},
         counted::{self, Counted, Shape},
@@ -24,8 +25,14 @@ use crate::{
         limit::Limit,
         quota::Ledger,
         shared::Shared,
+        time::Anchor,
     },
+    log::hooks::LogHooks,
     page,
+    shell::{
+        Shell, ShellHooks,
+        excludes::{Added, Excludes},
+    },
 };
 
 /// `@buntime/plugin-gateway`.
@@ -39,6 +46,10 @@ const LIMITS: &str = "limits are not counted";
 const CACHED: &str = "what is cached is not shared";
 /// Where the cache stands: behind authorization.
 const CACHE: i32 = 24;
+/// Where the shell stands: before CORS and limits, as in the original.
+const SHELL: i32 = 7;
+/// Where the request log stands: before whoever refuses, or answers by itself.
+const LOG: i32 = 4;
 /// How often counters are rid of what no longer matters.
 const SWEEP: Duration = Duration::from_secs(30);
 /// Live streams at once.
@@ -63,6 +74,8 @@ impl Plugin for GatewayPlugin {
         let settings: GatewaySettings = startup.settings()?;
         let context = startup.context();
         let desk = context.keep_at(&Scope::Gateway, "desk", Desk::default);
+        let history = remember(startup, &context, &settings, &desk);
+        let shell = shell(startup, &context, &settings).await?;
         if let Some(cors) = &settings.cors {
             startup.hooks(HookSet::new("cors", CorsHooks(CorsPolicy::new(cors)?)).at(CORS));
         }
@@ -113,7 +126,10 @@ impl Plugin for GatewayPlugin {
             });
         }
         let streams = Arc::new(Semaphore::new(STREAMS));
-        startup.routes(Access::Admin, api::router(Api { desk, redis, settings: Arc::new(settings), streams, context }));
+        startup.routes(
+            Access::Admin,
+            api::router(Api { desk, history, shell, redis, settings: Arc::new(settings), streams, context }),
+        );
         startup.openapi(api::openapi::fragment());
         buntime_ui::register(startup, Access::Admin, page::page());
         Ok(())
@@ -189,6 +205,47 @@ fn counters(
         Arc::new(Ledger::new(database, counter, period, most))
     });
     Ok(counted::find(context, scope, shape, names, || Counted::new(context.clock(), most).with_ledger(ledger)))
+}
+
+/// Looks at how requests end, and samples the figures.
+fn remember(
+    startup: &mut Startup,
+    context: &PluginContext,
+    settings: &GatewaySettings,
+    desk: &Arc<Desk>,
+) -> Arc<History> {
+    let which = settings.log.as_ref().and_then(|log| log.requests).unwrap_or_default();
+    if which != Logged::None {
+        let hooks = LogHooks { desk: desk.clone(), which, anchor: Anchor::new(context.clock()) };
+        startup.hooks(HookSet::new("log", hooks).at(LOG));
+    }
+    let history = context.keep_at(&Scope::Gateway, "history", History::default);
+    let sampled = settings.history.clone().unwrap_or_default();
+    if sampled.is_enabled() {
+        let database = if sampled.in_database() { database(context).ok() } else { None };
+        let (history, desk, of_task) = (history.clone(), desk.clone(), context.clone());
+        context.spawn_until_done(async move { history.sample(&of_task, &desk, &sampled, database).await });
+    }
+    history
+}
+
+/// The shell, and what it is not for.
+async fn shell(
+    startup: &mut Startup,
+    context: &PluginContext,
+    settings: &GatewaySettings,
+) -> Result<Option<Shell>, BoxError> {
+    let Some(target) = &settings.shell_target else { return Ok(None) };
+    let added = context.keep_at(&Scope::Gateway, "shell", Added::default);
+    let excludes = Arc::new(Excludes::new(&settings.shell_excludes, Some((added, database(context).ok()))));
+    if let Err(error) = excludes.read().await {
+        tracing::warn!("what the shell is not for cannot be read; it is tried again: {error}");
+    }
+    let (followed, of_task) = (excludes.clone(), context.clone());
+    context.spawn(async move { followed.follow(&of_task).await });
+    let shell = Shell::open(context, target, excludes)?;
+    startup.hooks(HookSet::new("shell", ShellHooks(shell.clone())).at(SHELL));
+    Ok(Some(shell))
 }
 
 fn database(context: &PluginContext) -> Result<Arc<dyn Adapter>, BoxError> {

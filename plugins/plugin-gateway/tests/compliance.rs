@@ -20,6 +20,8 @@ fn the_gateway_complies() {
                    "requestDirectives": true, "surrogate": true, "staleWhileRevalidate": "10s", "staleIfError": "1m",
                    "tagHeaders": "x-tags", "tags": ["site"], "collapse": { "enabled": true, "wait": "2s", "waiters": 100 } },
         "redis": { "url": "redis://127.0.0.1:1/0", "onUnavailable": "open", "timeout": "100ms", "prefix": "test" },
+        "log": { "requests": "errors" },
+        "history": { "enabled": true, "interval": "10s", "samples": 100, "database": false },
         "ipv6Prefix": 56,
         "maxKeys": 1000
     });

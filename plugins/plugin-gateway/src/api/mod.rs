@@ -1,11 +1,13 @@
 //! The REST API: what is limited, who is, and what an operator may do about it. All of it administers.
 
 mod cache;
+mod logs;
 pub(crate) mod openapi;
 mod query;
+mod shell;
 mod show;
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -24,11 +26,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use self::query::Query;
-use crate::{
-    config::GatewaySettings,
-    desk::{Desk, REMEMBERED},
-    limits::shared::Shared,
-};
+use crate::{config::GatewaySettings, desk::Desk, history::History, limits::shared::Shared, shell::Shell};
 
 /// How often a live stream says something.
 const EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +37,8 @@ const MOST_BUCKETS: usize = 1_000;
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) desk: Arc<Desk>,
+    pub(crate) history: Arc<History>,
+    pub(crate) shell: Option<Shell>,
     pub(crate) redis: Option<Arc<Shared>>,
     pub(crate) settings: Arc<GatewaySettings>,
     pub(crate) streams: Arc<Semaphore>,
@@ -50,8 +50,11 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/stats", get(stats))
         .route("/api/config", get(config))
         .route("/api/sse", get(live))
-        .route("/api/logs", get(logs).delete(forget_logs))
-        .route("/api/logs/stats", get(logs_stats))
+        .route("/api/logs", get(logs::list).delete(logs::forget))
+        .route("/api/logs/stats", get(logs::stats))
+        .route("/api/metrics/history", get(logs::history).delete(logs::forget_history))
+        .route("/api/shell/excludes", get(shell::excludes).post(shell::exclude))
+        .route("/api/shell/excludes/{basename}", delete(shell::include))
         .route("/api/cache", get(cache::figures))
         .route("/api/cache/entries", get(cache::entries))
         .route("/api/cache/invalidate", post(cache::invalidate))
@@ -119,40 +122,6 @@ async fn reset(
 async fn clear(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Value>, Error> {
     let cleared = api.clear(which.name).await?;
     Ok(Json(json!({ "cleared": cleared })))
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct WhichLogs {
-    limit: Option<usize>,
-    ip: Option<IpAddr>,
-    name: Option<String>,
-    consumer: Option<String>,
-    rate_limited: Option<bool>,
-}
-
-async fn logs(State(api): State<Api>, Query(which): Query<WhichLogs>) -> Result<Json<Value>, Error> {
-    let most = which.limit.unwrap_or(50);
-    if !(1..=REMEMBERED).contains(&most) {
-        return Err(malformed(format!("`limit` is a number from 1 to {REMEMBERED}")));
-    }
-    let found = api.desk.refusals(most, |refusal| {
-        which.ip.is_none_or(|ip| ip == refusal.ip)
-            && which.name.as_ref().is_none_or(|name| **name == *refusal.limit)
-            && which.consumer.as_ref().is_none_or(|name| refusal.consumer.as_deref() == Some(name))
-            && which.rate_limited.is_none_or(|limited| limited != refusal.observed)
-    });
-    Ok(Json(found.iter().map(|refusal| refusal.show()).collect()))
-}
-
-async fn logs_stats(State(api): State<Api>) -> Json<Value> {
-    let kept = api.desk.refusals(REMEMBERED, |_| true);
-    let refused = kept.iter().filter(|refusal| !refusal.observed).count();
-    Json(json!({ "total": api.desk.total(), "kept": kept.len(), "rateLimited": refused, "most": REMEMBERED }))
-}
-
-async fn forget_logs(State(api): State<Api>) -> Json<Value> {
-    Json(json!({ "cleared": api.desk.forget() }))
 }
 
 async fn live(State(api): State<Api>) -> Result<Response, Error> {

@@ -16,15 +16,35 @@ pub(crate) fn fragment() -> Value {
                     "content": { "text/event-stream": { "schema": { "type": "string" } } } },
                     "503": problem("Too many streams are open") } } },
             "/api/logs": {
-                "get": with(operation("The last requests over a limit, newest first", "Requests", &list("GatewayRefusal")), &json!([
-                    parameter("limit", "At most that many", &integer(1, 1_000)),
+                "get": with(operation("The last requests, newest first; those over a limit are kept apart", "Requests", &list("GatewayRequest")), &json!([
+                    parameter("limit", "At most that many", &integer(1, 2_000)),
                     parameter("ip", "Of that address", &json!({ "type": "string" })),
                     parameter("consumer", "Of that consumer", &json!({ "type": "string" })),
-                    parameter("rateLimited", "Refused, or only observed", &json!({ "type": "boolean" })),
+                    parameter("path", "Whose path contains this", &json!({ "type": "string" })),
+                    parameter("statusRange", "Answered so: `404`, `5xx`, `400-499`", &json!({ "type": "string" })),
+                    parameter("rateLimited", "Refused by a limit, or not", &json!({ "type": "boolean" })),
                     name,
                 ])),
                 "delete": operation("Forget the requests", "`cleared` says how many", &figures) },
-            "/api/logs/stats": { "get": operation("How many requests were over a limit", "Figures", &figures) },
+            "/api/logs/stats": { "get": operation("How many requests ended how", "Figures", &figures) },
+            "/api/metrics/history": {
+                "get": with(operation("Samples of the figures, oldest first", "Samples", &list("GatewaySample")), &json!([
+                    parameter("limit", "The last so many; 60 by default", &integer(1, 100_000)),
+                ])),
+                "delete": operation("Forget the samples", "`cleared` says how many", &figures) },
+            "/api/shell/excludes": {
+                "get": operation("First segments of paths that are never the shell's", "Names", &list("GatewayExclude")),
+                "post": {
+                    "tags": ["gateway"], "summary": "Keep a path from the shell",
+                    "requestBody": { "required": true, "content": { "application/json": { "schema": {
+                        "type": "object", "required": ["basename"],
+                        "properties": { "basename": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" } } } } } },
+                    "responses": {
+                        "200": { "description": "It was there" }, "201": { "description": "It is added" },
+                        "400": problem("There is no shell, it is no name, or the settings have it") } } },
+            "/api/shell/excludes/{basename}": { "delete": with(
+                operation("Let the shell have a path again", "`deleted` says whether there was one", &figures),
+                &json!([{ "name": "basename", "in": "path", "required": true, "schema": { "type": "string" } }])) },
             "/api/cache": { "get": operation("Figures of the response cache", "`totals` is null where nothing is cached", &figures) },
             "/api/cache/entries": { "get": with(
                 operation("What is cached", "Answers, each variant by itself", &list("GatewayCached")), &json!([
@@ -53,7 +73,8 @@ pub(crate) fn fragment() -> Value {
             "/api/rate-limit/clear": { "post": with(
                 operation("Forget what everybody has used", "`cleared` says how many keys", &figures), &json!([name])) },
         },
-        "components": { "schemas": { "GatewayBucket": bucket(), "GatewayRefusal": refusal(),
+        "components": { "schemas": { "GatewayBucket": bucket(), "GatewayRequest": request(),
+            "GatewaySample": sample(), "GatewayExclude": exclude(),
             "GatewayCached": cached(), "GatewayInvalidate": invalidate() } }
     })
 }
@@ -101,15 +122,43 @@ fn bucket() -> Value {
     })
 }
 
-fn refusal() -> Value {
+fn request() -> Value {
     let text = json!({ "type": "string" });
     let maybe = json!({ "type": ["string", "null"] });
     json!({
-        "type": "object", "required": ["timestamp", "limit", "key", "ip", "method", "path", "rateLimited"],
+        "type": "object", "required": ["timestamp", "ip", "method", "path", "status", "duration", "rateLimited"],
         "properties": {
-            "timestamp": { "type": "string", "format": "date-time" }, "limit": text, "scope": {}, "key": text, "ip": text,
-            "method": text, "path": text, "requestId": text, "consumer": maybe, "route": maybe,
-            "rateLimited": { "type": "boolean" }, "retryAfter": { "type": "integer" }
+            "timestamp": { "type": "string", "format": "date-time" }, "ip": text, "method": text, "path": text,
+            "status": { "type": ["integer", "null"], "description": "null while it is under way" },
+            "duration": { "type": ["number", "null"], "description": "Milliseconds to the answer's head" },
+            "requestId": text, "consumer": maybe, "route": maybe,
+            "rateLimited": { "type": "boolean" },
+            "observed": { "type": "boolean", "description": "Over a limit that only observes" },
+            "limit": text, "scope": {}, "key": text, "retryAfter": { "type": "integer" }
+        }
+    })
+}
+
+fn sample() -> Value {
+    let count = json!({ "type": "integer" });
+    json!({
+        "type": "object", "required": ["timestamp", "totalRequests", "allowedRequests", "blockedRequests", "activeBuckets", "interval"],
+        "properties": {
+            "timestamp": { "type": "string", "format": "date-time" },
+            "totalRequests": count, "allowedRequests": count, "blockedRequests": count, "activeBuckets": count,
+            "interval": { "type": "object", "description": "What happened since the sample before", "properties": {
+                "requests": count, "byStatus": { "type": "object" }, "avgDuration": { "type": ["number", "null"] },
+                "allowed": count, "blocked": count, "observed": count, "cacheHits": count, "cacheMisses": count } }
+        }
+    })
+}
+
+fn exclude() -> Value {
+    json!({
+        "type": "object", "required": ["basename", "source"],
+        "properties": {
+            "basename": { "type": "string" },
+            "source": { "enum": ["env", "keyval"], "description": "Of the settings, or added here" }
         }
     })
 }

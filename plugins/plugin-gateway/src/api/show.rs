@@ -80,7 +80,8 @@ impl Api {
             "cache": self.cache_totals(),
             "cors": { "enabled": self.settings.cors.is_some() },
             "redis": self.redis.as_ref().map(|redis| json!({ "connected": redis.is_there(), "failures": redis.failures() })),
-            "logs": { "total": self.desk.total() },
+            "shell": self.shell_state(),
+            "logs": self.log_stats(),
         })
     }
 
@@ -89,7 +90,7 @@ impl Api {
         let now = OffsetDateTime::from(self.context.clock().wall());
         let mut moment = self.stats();
         moment["timestamp"] = json!(now.format(&Rfc3339).unwrap_or_default());
-        moment["recentLogs"] = self.desk.refusals(10, |_| true).iter().map(|refusal| refusal.show()).collect();
+        moment["recentLogs"] = self.recent(10);
         moment
     }
 

@@ -12,6 +12,7 @@ use http::Method;
 use http_body::Body as _;
 
 use super::{collapse::Outcome, journey::take, plan::Inner, request::Asked};
+use crate::shell::IsShells;
 
 /// See the module.
 #[derive(Debug)]
@@ -36,7 +37,9 @@ impl Hooks<Http> for CacheHooks {
         let asked = Asked::of(&head.headers);
         let path = head.uri.path();
         let excluded = !inner.plan.exclude.is_empty() && inner.plan.exclude.iter().any(|p| p.is_match(path));
-        if excluded || asked.passes || !cx.whole_request_mut().body.is_end_stream() {
+        // What the shell says is not what else is at that path.
+        let passes = asked.passes || cx.get::<IsShells>().is_some();
+        if excluded || passes || !cx.whole_request_mut().body.is_end_stream() {
             inner.store.figures.passed.fetch_add(1, Relaxed);
             return Step::ready(Pre::Continue);
         }

@@ -1,9 +1,12 @@
-//! Settings of the plugin: limits, the response cache, CORS, the Redis that several nodes share.
+//! Settings of the plugin: limits, the response cache, CORS, the Redis that several nodes share, the shell, what is
+//! remembered for operators.
 
 mod cache;
 mod cors;
 mod limit;
+mod log;
 mod redis;
+mod shell;
 
 use buntime_core::{Settings, SettingsProblem};
 use schemars::JsonSchema;
@@ -13,9 +16,10 @@ pub use self::{
     cache::{CacheSettings, CollapseSettings, SetCookie},
     cors::{CorsSettings, Words},
     limit::{AlgorithmName, Bypass, Cost, CostRule, KeyBy, LimitSettings, ModeName, OneOrMore, Period},
+    log::{HistorySettings, LogSettings, Logged},
     redis::{OnUnavailable, RedisSettings},
 };
-pub(crate) use self::{cors::words, limit::network};
+pub(crate) use self::{cors::words, limit::network, shell::is_basename};
 
 /// What the plugin takes in `buntime.jsonc`. What is absent is off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +45,19 @@ pub struct GatewaySettings {
     #[schemars(range(min = 1, max = 10_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_keys: Option<u32>,
+    /// Where the shell of micro-frontends is, `http://host:port`: it gets what a browser navigates to, and the program
+    /// that has the path gets the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shell_target: Option<String>,
+    /// First segments of paths that are never the shell's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shell_excludes: Vec<String>,
+    /// Which requests are remembered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogSettings>,
+    /// What is sampled for charts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistorySettings>,
 }
 
 /// One limit, which is called `default`, or several.
@@ -103,6 +120,10 @@ impl Settings for GatewaySettings {
         if let Some(redis) = &self.redis {
             redis.check("/redis", &mut problems);
         }
+        if let Some(history) = &self.history {
+            history.check("/history", &mut problems);
+        }
+        shell::check(self, &mut problems);
         if self.ipv6_prefix.is_some_and(|bits| !(1..=128).contains(&bits)) {
             problems.push(SettingsProblem::new("/ipv6Prefix", "it is a number of bits, from 1 to 128"));
         }

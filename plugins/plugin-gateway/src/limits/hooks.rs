@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{ModeName, OnUnavailable},
-    desk::{Desk, Refusal},
+    desk::{Desk, End, Refusal},
 };
 
 /// The limits of one place.
@@ -44,7 +44,7 @@ enum Outcome {
 
 impl LimitHooks {
     /// Asks the limits whose cells are in memory. What they gave stays taken unless one refuses.
-    fn ask_memory(&self, cx: &Cx<Http>, now: Instant, said: &mut Vec<Said>) -> Outcome {
+    fn ask_memory(&self, cx: &mut Cx<Http>, now: Instant, said: &mut Vec<Said>) -> Outcome {
         let mut wait = Duration::ZERO;
         for (at, limit) in self.limits.iter().enumerate().filter(|(_, limit)| !limit.shared) {
             let Some(cost) = limit.cost(cx) else { continue };
@@ -64,7 +64,7 @@ impl LimitHooks {
         Outcome::Pass { wait }
     }
 
-    fn observe(&self, limit: &Limit, allowed: bool, cx: &Cx<Http>) {
+    fn observe(&self, limit: &Limit, allowed: bool, cx: &mut Cx<Http>) {
         let figures = &limit.counted.figures;
         if allowed {
             figures.allowed.fetch_add(1, Relaxed);
@@ -171,7 +171,7 @@ impl LimitHooks {
         }
     }
 
-    fn refuse(&self, cx: &Cx<Http>, said: &[Said], at: usize) -> Pre<Http> {
+    fn refuse(&self, cx: &mut Cx<Http>, said: &[Said], at: usize) -> Pre<Http> {
         let limit = &self.limits[at];
         limit.counted.figures.refused.fetch_add(1, Relaxed);
         let retry = said.iter().filter(|said| !said.verdict.allowed).map(|said| said.verdict.retry).max();
@@ -189,7 +189,7 @@ impl LimitHooks {
     }
 
     /// Tells the operator.
-    fn note(&self, limit: &Limit, cx: &Cx<Http>, observed: bool, retry: Duration) {
+    fn note(&self, limit: &Limit, cx: &mut Cx<Http>, observed: bool, retry: Duration) {
         let head = cx.request();
         let meta = cx.meta();
         tracing::debug!(
@@ -200,7 +200,7 @@ impl LimitHooks {
             observed,
             "over the limit"
         );
-        self.desk.refused(Refusal {
+        let refusal = Arc::new(Refusal {
             time: self.clock.wall(),
             limit: limit.name.clone(),
             scope: limit.scope.clone(),
@@ -213,7 +213,11 @@ impl LimitHooks {
             route: cx.route().map(|route| route.label.clone()),
             observed,
             retry,
+            end: End::default(),
         });
+        self.desk.refused(refusal.clone());
+        // How it ends is noted with it.
+        cx.insert(refusal);
     }
 }
 

@@ -2,15 +2,16 @@
 //!
 //! When a shard is full, a new key takes the place of the one that has used least of its limit among sixteen: who floods
 //! the table with keys cannot make it forget who is being limited.
+//!
+//! Keys are hashed once, with a hash whose key is this table's own and secret: who chooses client keys cannot make them
+//! collide.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use ahash::RandomState;
 use hashbrown::HashTable;
 
 use super::algorithm::{Algorithm, Cell};
@@ -165,7 +166,11 @@ impl Table {
 
 impl Shard {
     fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
-        let found = self.index.find(hash, |at| *self.entries[*at as usize].key == *key);
+        let is_it = |at: &u32| {
+            let entry = &self.entries[*at as usize];
+            entry.hash == hash && *entry.key == *key
+        };
+        let found = self.index.find(hash, is_it);
         found.map(|at| *at as usize)
     }
 

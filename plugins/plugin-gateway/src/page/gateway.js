@@ -2,6 +2,8 @@
 import { base, bytes, listen, number, put } from './kit.js'
 import { showLimits } from './limits.js'
 import { showCache } from './cache.js'
+import { showCounts, showShell } from './requests.js'
+import './history.js'
 
 let last = null
 
@@ -30,4 +32,6 @@ listen(`${base}/api/sse`, (moment) => {
   put('stat-cached', cache ? bytes(cache.bytes) : 'off')
   showLimits(limits)
   showCache(cache)
+  showCounts(moment.logs)
+  showShell(moment.shell)
 })

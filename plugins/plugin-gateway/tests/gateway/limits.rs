@@ -150,7 +150,7 @@ async fn observing_changes_nothing_for_clients_and_is_logged() {
     assert_eq!(header(&get("/").to(&host).await, "x-ratelimit-limit"), "");
     let stats = crate::common::json(api(&host, "GET", "/stats").await).await;
     assert_eq!(stats["rateLimit"]["metrics"]["observedRequests"], 5);
-    let logs = crate::common::json(api(&host, "GET", "/logs?rateLimited=false").await).await;
+    let logs = crate::common::json(api(&host, "GET", "/logs?name=default").await).await;
     assert_eq!(logs.as_array().unwrap().len(), 5);
     assert_eq!((&logs[4]["path"], &logs[4]["key"]), (&json!("/secret"), &json!("ip:192.0.2.1")));
 }
