@@ -7,6 +7,7 @@
 mod browser;
 mod certificate;
 pub mod client;
+mod deno;
 mod gateway;
 mod metrics;
 mod moody;
@@ -21,6 +22,7 @@ mod websocket;
 pub use browser::{Browser, Tab};
 pub use certificate::Certificate;
 pub use client::Answer;
+pub use deno::{Script, deno, node};
 pub use gateway::{Gateway, example_home, proxying, rule, start_copy, start_example};
 pub use metrics::sample;
 pub use moody::{Mood, Moody};

@@ -33,6 +33,8 @@ pub fn builtin() -> Catalog {
     add(&mut catalog, plugin_content_filter::ContentFilterPlugin);
     #[cfg(feature = "proxy")]
     add(&mut catalog, plugin_proxy::ProxyPlugin);
+    #[cfg(feature = "keyval")]
+    add(&mut catalog, plugin_keyval::KeyvalPlugin);
     catalog
 }
 
@@ -48,7 +50,8 @@ pub fn builtin() -> Catalog {
     feature = "transformer",
     feature = "content-filter",
     feature = "proxy",
-    feature = "consumer-keys"
+    feature = "consumer-keys",
+    feature = "keyval"
 ))]
 fn add(catalog: &mut Catalog, plugin: impl buntime_core::Plugin) {
     let added = catalog.add_builtin(plugin);

@@ -56,6 +56,21 @@ pub struct ClientAddress {
     pub peer_is_trusted: bool,
 }
 
+/// Stands in the extensions of requests for plugins' data APIs that [`ClientAddress::is_direct_local`] is true of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectLocal;
+
+/// `localhost`, names below it, 127.0.0.0/8, `[::1]`; with or without a port.
+fn is_loopback_host(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let by_address = name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+    by_address || name == "localhost" || name.ends_with(".localhost")
+}
+
 impl ClientAddress {
     /// Who sent the request with those headers over a connection from `peer`, encrypted or not.
     pub fn of(peer: SocketAddr, is_tls: bool, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
@@ -80,6 +95,12 @@ impl ClientAddress {
     /// Is the client on this machine, and reached us without anything in between?
     pub fn is_direct_loopback(&self) -> bool {
         !self.forwarded && self.peer.ip().to_canonical().is_loopback()
+    }
+
+    /// The same, asking for this machine by a name of its own: no page of another site can make a browser do that.
+    pub fn is_direct_local(&self, headers: &HeaderMap) -> bool {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        self.is_direct_loopback() && host.is_some_and(is_loopback_host)
     }
 
     fn read_forwarded(&mut self, headers: &HeaderMap, trusted: &TrustedProxies) {

@@ -17,6 +17,8 @@ pub mod numeric;
 mod range;
 mod value;
 mod versionstamp;
+#[cfg(feature = "wire")]
+pub mod wire;
 
 pub use atomic::{Apply, Atomic, Change, Check, Mutation, SumLimits};
 #[cfg(feature = "embedded")]

@@ -100,8 +100,7 @@ impl Guard {
     }
 
     fn judge_local(&self, client: &ClientAddress, headers: &HeaderMap) -> Result<(), Refusal> {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        if client.is_direct_loopback() && host.is_some_and(is_loopback_host) {
+        if client.is_direct_local(headers) {
             return Ok(());
         }
         if !self.told.swap(true, Ordering::Relaxed) {
@@ -146,17 +145,6 @@ fn token_of(headers: &HeaderMap) -> Option<&str> {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     bearer.or_else(|| headers.get(X_API_KEY).and_then(|value| value.to_str().ok()).map(str::trim))
-}
-
-/// `localhost`, names below it, 127.0.0.0/8, `[::1]`; with or without a port.
-fn is_loopback_host(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    let by_address = name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
-    by_address || name == "localhost" || name.ends_with(".localhost")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 
 use axum::body::Body;
 use buntime_core::{Access, BoxFuture, Cx, Error, ErrorKind, Handler, Http, HttpResponse, Matched, Step, handler_fn};
-use buntime_http::client_address::ClientAddress;
+use buntime_http::client_address::{ClientAddress, DirectLocal};
 use http::{Method, Request, Response, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -91,6 +91,9 @@ where
         let matched = Arc::clone(&self.gate.matched);
         if self.gate.access == Access::Public && &*self.gate.base == "/api" {
             request.extensions_mut().insert(Visitor::of(&exchange));
+        }
+        if self.gate.access == Access::Data && exchange.client.is_direct_local(request.headers()) {
+            request.extensions_mut().insert(DirectLocal);
         }
         if let Some(refusal) = self.gate.refusal(&exchange, &request) {
             let handler = Arc::new(handler_fn(move |cx: &mut Cx<Http>| refuse(refusal, cx)));

@@ -163,6 +163,14 @@ impl Engine {
         &self.0.clock
     }
 
+    /// Can it be read and written now?
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self) -> Result<()> {
+        Ok(self.0.database.health().await?)
+    }
+
     /// Ends what runs for it. The database stays open: it is its owner's.
     pub async fn close(&self) {
         self.0.tasks.end().await;

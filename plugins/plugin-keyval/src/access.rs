@@ -1,0 +1,82 @@
+//! Who may use the store.
+
+use std::sync::Arc;
+
+use buntime_http::client_address::DirectLocal;
+use http::{Extensions, HeaderMap, header};
+use subtle::{Choice, ConstantTimeEq};
+
+/// The tokens that open it; without any, being on this machine does.
+#[derive(Clone, Debug)]
+pub(crate) struct Access(Arc<[String]>);
+
+/// Why somebody may not, in words for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    NoToken,
+    WrongToken,
+    NotLocal,
+}
+
+impl Refusal {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::NoToken => "An access token is required: send it as Authorization: Bearer",
+            Self::WrongToken => "This is not one of the access tokens",
+            Self::NotLocal => {
+                "No access tokens are configured, so only direct connections from the same machine are let in; \
+                 set accessTokens of plugin-keyval"
+            }
+        }
+    }
+}
+
+impl Access {
+    pub(crate) fn new(tokens: Vec<String>) -> Self {
+        Self(tokens.into())
+    }
+
+    /// May they? The token they show, which may be any where none is configured.
+    pub(crate) fn judge<'a>(&self, headers: &'a HeaderMap, extensions: &Extensions) -> Result<&'a str, Refusal> {
+        let token = bearer(headers).ok_or(Refusal::NoToken)?;
+        if self.0.is_empty() {
+            return if extensions.get::<DirectLocal>().is_some() { Ok(token) } else { Err(Refusal::NotLocal) };
+        }
+        // All of them, whichever it is: time tells nothing.
+        let known = self.0.iter().fold(Choice::from(0), |known, one| known | one.as_bytes().ct_eq(token.as_bytes()));
+        if known.into() { Ok(token) } else { Err(Refusal::WrongToken) }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(tokens: &[&str], shown: Option<&'static str>, local: bool) -> Result<(), Refusal> {
+        let mut headers = HeaderMap::new();
+        if let Some(shown) = shown {
+            headers.insert(header::AUTHORIZATION, http::HeaderValue::from_static(shown));
+        }
+        let mut extensions = Extensions::new();
+        if local {
+            extensions.insert(DirectLocal);
+        }
+        let tokens = tokens.iter().map(ToString::to_string).collect();
+        Access::new(tokens).judge(&headers, &extensions).map(drop)
+    }
+
+    #[test]
+    fn with_tokens_one_of_them_without_being_here() {
+        assert_eq!(judge(&["aaaa", "bbbb"], Some("Bearer bbbb"), false), Ok(()));
+        assert_eq!(judge(&["aaaa", "bbbb"], Some("Bearer bbb"), true), Err(Refusal::WrongToken));
+        assert_eq!(judge(&["aaaa"], None, true), Err(Refusal::NoToken));
+        assert_eq!(judge(&[], Some("bearer anything"), true), Ok(()));
+        assert_eq!(judge(&[], Some("Bearer anything"), false), Err(Refusal::NotLocal));
+        assert_eq!(judge(&[], Some("Basic anything"), true), Err(Refusal::NoToken));
+    }
+}

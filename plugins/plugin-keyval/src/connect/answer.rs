@@ -1,0 +1,69 @@
+//! Answers: protobuf, or an error in plain words, as the protocol has it.
+
+use axum::response::{IntoResponse, Response};
+use buntime_keyval::Error;
+use http::{HeaderValue, StatusCode, header};
+use prost::Message;
+
+use crate::access::Refusal;
+
+/// Why a request is not answered.
+#[derive(Debug)]
+pub(super) struct Refused {
+    status: StatusCode,
+    words: String,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, words: impl Into<String>) -> Self {
+        Self { status, words: words.into() }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::NoToken | Refusal::WrongToken => StatusCode::UNAUTHORIZED,
+            Refusal::NotLocal => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, refusal.words())
+    }
+}
+
+/// Clients try again what is answered with a 5xx, so these are only for what may pass.
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::Limit(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Full | Error::Quota(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Error::Unavailable(_) | Error::Closed => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Database(_) | Error::Uncertain => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        if let Error::Database(detail) | Error::Unavailable(detail) = &error {
+            tracing::error!(%detail, "the store failed");
+        }
+        Self::new(status, error.to_string())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.words).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// A message as the body.
+pub(super) fn protobuf(message: &impl Message) -> Response {
+    const TYPE: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+    ([(header::CONTENT_TYPE, TYPE)], message.encode_to_vec()).into_response()
+}
+
+/// A message out of a body.
+pub(super) fn read<M: Message + Default>(body: &[u8]) -> Result<M, Refused> {
+    M::decode(body).map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "The body is not the message that belongs here"))
+}

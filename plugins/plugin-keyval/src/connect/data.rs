@@ -1,0 +1,60 @@
+//! Reads and writes.
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use buntime_keyval::{Atomic, Range, Result, engine::Committed, wire};
+use bytes::Bytes;
+use http::{Extensions, HeaderMap};
+
+use super::{
+    Face,
+    answer::{Refused, protobuf, read},
+};
+
+pub(super) async fn snapshot_read(
+    State(face): State<Face>,
+    Path(namespace): Path<String>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Bytes,
+) -> std::result::Result<Response, Refused> {
+    let namespace = face.enter(&namespace, &headers, &extensions).await?;
+    let asked: wire::SnapshotRead = read(&body)?;
+    let ranges = asked.ranges.into_iter().map(Range::try_from).collect::<Result<Vec<_>>>()?;
+    let found = namespace.snapshot(&ranges).await?;
+    let ranges = found
+        .into_iter()
+        .map(|entries| wire::ReadRangeOutput { values: entries.into_iter().map(wire::KvEntry::from).collect() });
+    Ok(protobuf(&wire::SnapshotReadOutput {
+        ranges: ranges.collect(),
+        read_disabled: false,
+        read_is_strongly_consistent: true,
+        status: wire::ReadStatus::Success.into(),
+    }))
+}
+
+pub(super) async fn atomic_write(
+    State(face): State<Face>,
+    Path(namespace): Path<String>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Bytes,
+) -> std::result::Result<Response, Refused> {
+    let namespace = face.enter(&namespace, &headers, &extensions).await?;
+    let write = Atomic::try_from(read::<wire::AtomicWrite>(&body)?)?;
+    let output = match namespace.commit(write).await? {
+        Committed::Yes(versionstamp) => wire::AtomicWriteOutput {
+            status: wire::WriteStatus::Success.into(),
+            versionstamp: versionstamp.as_bytes().to_vec(),
+            failed_checks: Vec::new(),
+        },
+        Committed::No(failed) => wire::AtomicWriteOutput {
+            status: wire::WriteStatus::CheckFailure.into(),
+            versionstamp: Vec::new(),
+            failed_checks: failed.into_iter().filter_map(|at| u32::try_from(at).ok()).collect(),
+        },
+    };
+    Ok(protobuf(&output))
+}
