@@ -15,6 +15,7 @@ mod limits;
 mod message;
 pub mod numeric;
 mod range;
+pub mod structured;
 mod value;
 mod versionstamp;
 #[cfg(feature = "wire")]

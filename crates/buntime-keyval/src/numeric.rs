@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use num_bigint::{BigInt, Sign};
+use num_bigint::BigInt;
 
-use crate::Value;
+use crate::{Value, structured::Structured};
 
 /// A JavaScript number or bigint.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,60 +15,27 @@ pub enum Numeric {
     BigInt(BigInt),
 }
 
-/// The marker of V8's serialization, and the version it writes.
-const HEADER: [u8; 2] = [0xff, 0x0f];
-
 impl Numeric {
     /// The number in a value; `None` if it is none.
     pub fn of(value: &Value) -> Option<Self> {
         let Value::V8(data) = value else { return None };
-        let ([0xff, 13..=15], body) = data.split_first_chunk::<2>()? else { return None };
-        let (tag, rest) = body.split_first()?;
-        match tag {
-            b'I' => {
-                let (zigzag, _) = varint(rest)?;
-                let zigzag = u32::try_from(zigzag).ok()?;
-                Some(Self::Number(f64::from((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())))
-            }
-            b'U' => Some(Self::Number(f64::from(u32::try_from(varint(rest)?.0).ok()?))),
-            b'N' => Some(Self::Number(f64::from_le_bytes(*rest.first_chunk::<8>()?))),
-            b'Z' => {
-                let (field, digits) = varint(rest)?;
-                let digits = digits.get(..usize::try_from(field >> 1).ok()?)?;
-                let sign = if field & 1 == 1 { Sign::Minus } else { Sign::Plus };
-                Some(Self::BigInt(BigInt::from_bytes_le(sign, digits)))
-            }
+        // Other values may be large; their tags say that they are no numbers.
+        let [_, _, b'I' | b'U' | b'N' | b'Z', ..] = **data else { return None };
+        match Structured::decode(data).ok()? {
+            Structured::Int(number) => Some(Self::Number(number.into())),
+            Structured::Double(number) => Some(Self::Number(number)),
+            Structured::BigInt(integer) => Some(Self::BigInt(integer)),
             _ => None,
         }
     }
 
     /// As a value.
     pub fn to_value(&self) -> Value {
-        let mut data = HEADER.to_vec();
-        match self {
-            // `as` saturates and maps NaN to zero, which is then unequal.
-            Self::Number(number) if f64::from(*number as i32).to_bits() == number.to_bits() => {
-                let small = *number as i32;
-                data.push(b'I');
-                push_varint(u64::from(((small << 1) ^ (small >> 31)).cast_unsigned()), &mut data);
-            }
-            Self::Number(number) => {
-                data.push(b'N');
-                data.extend(number.to_le_bytes());
-            }
-            Self::BigInt(integer) => {
-                let (sign, mut digits) = integer.to_bytes_le();
-                if sign == Sign::NoSign {
-                    digits.clear();
-                }
-                // V8 has digits of eight bytes.
-                digits.resize(digits.len().next_multiple_of(8), 0);
-                data.push(b'Z');
-                push_varint((digits.len() as u64) << 1 | u64::from(sign == Sign::Minus), &mut data);
-                data.append(&mut digits);
-            }
-        }
-        Value::V8(data.into())
+        let value = match self {
+            Self::Number(number) => Structured::number(*number),
+            Self::BigInt(integer) => Structured::BigInt(integer.clone()),
+        };
+        Value::V8(value.encode().into())
     }
 
     /// Its type, as JavaScript names it.
@@ -100,25 +67,6 @@ impl PartialOrd for Numeric {
     }
 }
 
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0;
-    for (at, byte) in bytes.iter().enumerate().take(10) {
-        number |= u64::from(byte & 0x7f).checked_shl(7 * u32::try_from(at).ok()?)?;
-        if byte & 0x80 == 0 {
-            return Some((number, bytes.get(at + 1..)?));
-        }
-    }
-    None
-}
-
-fn push_varint(mut number: u64, into: &mut Vec<u8>) {
-    while number >= 0x80 {
-        into.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
-        number >>= 7;
-    }
-    into.push(u8::try_from(number).unwrap_or(0));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +85,9 @@ mod tests {
         }
         assert_eq!(Numeric::of(&Value::V8([0xff, 0x0f, b'T'].as_slice().into())), None);
         assert_eq!(Numeric::of(&Value::U64(1)), None);
+        // As Deno writes it.
+        let three = [0xff, 0x10, b'I', 6].as_slice();
+        assert_eq!(Numeric::of(&Value::V8(three.into())), Some(Numeric::Number(3.0)));
     }
 
     /// What `v8.serialize` writes.
