@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::body::Body;
 use buntime_core::{
     Catalog, Entry, Host, Http, LoadError, Meta, Plugin, Program, Step, handler_fn, host::report::PluginState,
+    services::Services,
 };
 use http::{HeaderValue, Request, Response};
 use serde_json::{Value, json};
@@ -19,17 +20,25 @@ use crate::patience::eventually;
 ///
 /// # Panics
 /// With what is wrong.
-#[expect(clippy::needless_pass_by_value, reason = "every caller writes its settings in place")]
 pub fn compliance<P: Plugin>(make: impl Fn() -> P, settings: Value) {
+    compliance_with(make, settings, async || Services::default());
+}
+
+/// Like [`compliance`], for a plugin that needs services of the host: `services` makes them, for each host anew.
+///
+/// # Panics
+/// As [`compliance`].
+#[expect(clippy::needless_pass_by_value, reason = "every caller writes its settings in place")]
+pub fn compliance_with<P: Plugin>(make: impl Fn() -> P, settings: Value, services: impl AsyncFn() -> Services) {
     metadata(&make());
     settings_are_checked(&make(), &settings);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
     runtime.block_on(async {
         let before = alive();
-        let first = start(make(), &settings).await;
+        let first = start(make(), &settings, services().await).await;
         passes_an_exchange(&first.0).await;
-        let second = start(make(), &settings).await;
+        let second = start(make(), &settings, services().await).await;
         passes_an_exchange(&second.0).await;
         stop(second.0).await;
         passes_an_exchange(&first.0).await;
@@ -37,7 +46,7 @@ pub fn compliance<P: Plugin>(make: impl Fn() -> P, settings: Value) {
         passes_an_exchange(&first.0).await;
         stop(first.0).await;
         eventually("every task of the plugin has ended after stop", || async { alive() <= before }).await;
-        let again = start(make(), &settings).await;
+        let again = start(make(), &settings, services().await).await;
         stop(again.0).await;
     });
 }
@@ -79,7 +88,7 @@ fn settings_are_checked(plugin: &impl Plugin, settings: &Value) {
     }
 }
 
-async fn start<P: Plugin>(plugin: P, settings: &Value) -> (Host, TempDir) {
+async fn start<P: Plugin>(plugin: P, settings: &Value, services: Services) -> (Host, TempDir) {
     let data = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
     let name = plugin.metadata().name;
     let mut catalog = Catalog::new();
@@ -87,7 +96,7 @@ async fn start<P: Plugin>(plugin: P, settings: &Value) -> (Host, TempDir) {
     let entries = vec![Entry::new(name.as_str(), settings.clone())];
     let mut program = Program { entries, ..Program::default() };
     program.policy.required = vec![name.clone()];
-    let host = Host::builder().catalog(catalog).program(program).data_dir(data.path());
+    let host = Host::builder().catalog(catalog).program(program).data_dir(data.path()).services(services);
     let host = host.start().await.unwrap_or_else(|errors: Vec<LoadError>| panic!("does not start: {errors:?}"));
     let report = host.live().plugin(&name).unwrap_or_else(|| panic!("`{name}` is not listed"));
     assert_eq!(report.status.status, PluginState::Active);

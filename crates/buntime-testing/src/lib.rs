@@ -14,7 +14,7 @@ mod readme;
 mod runtime;
 mod upstream;
 
-pub use compliance::compliance;
+pub use compliance::{compliance, compliance_with};
 pub use fake_plugin::{Act, FakePlugin, Journal};
 pub use patience::eventually;
 pub use readme::{readme, readme_with};

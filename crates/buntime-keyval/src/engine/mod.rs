@@ -177,6 +177,12 @@ impl Engine {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.tasks.tell();
+    }
+}
+
 impl Inner {
     async fn open_namespace(&self, name: &str) -> Result<Opened> {
         check_name(name)?;

@@ -29,8 +29,13 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    pub(super) async fn end(&self) {
+    /// Tells the sweeper to end, whoever waits for it.
+    pub(super) fn tell(&self) {
         self.ended.notify_one();
+    }
+
+    pub(super) async fn end(&self) {
+        self.tell();
         let sweeper = self.sweeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sweeper) = sweeper
             && let Err(error) = sweeper.await
