@@ -33,6 +33,8 @@
 
 mod adapter;
 mod error;
+#[cfg(feature = "libsql")]
+pub mod libsql;
 mod migration;
 mod plan;
 #[cfg(feature = "postgres")]

@@ -2,11 +2,15 @@
 //! data in a temporary directory, and ends with its value.
 
 mod child;
+#[cfg(feature = "libsql")]
+mod libsql;
 #[cfg(feature = "postgres")]
 mod postgres;
 
 use std::io::Write;
 
+#[cfg(feature = "libsql")]
+pub use self::libsql::{LibsqlReplica, LibsqlServer};
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresServer;
 

@@ -1,0 +1,118 @@
+//! Sessions: streams of callers' own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    errors,
+    judge::judge,
+    server::Server,
+    stream::{Stream, expected},
+    wire::{Answer, Sent},
+};
+use crate::{
+    Description, Error, ErrorKind, Outcome, Result, Session, Statement,
+    sql::{Class, Dialect, split},
+};
+
+/// The sessions of a database.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    free: Arc<Semaphore>,
+    most: usize,
+    closed: CancellationToken,
+}
+
+impl Sessions {
+    pub(super) fn new(free: Arc<Semaphore>, most: usize) -> Self {
+        Self { free, most, closed: CancellationToken::new() }
+    }
+
+    pub(super) fn open(&self, primary: &Arc<Server>) -> Result<Box<dyn Session>> {
+        let place = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
+            Error::new(ErrorKind::Busy, format!("all {} sessions of the libSQL server are in use", self.most))
+        })?;
+        let (server, closed) = (Arc::clone(primary), self.closed.clone());
+        Ok(Box::new(LibsqlSession { stream: Stream::new(primary), server, open: false, closed, _place: place }))
+    }
+
+    /// Their next statement fails; the server rolls back what they had begun when it hears no more of them.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+    }
+}
+
+#[derive(Debug)]
+struct LibsqlSession {
+    stream: Stream,
+    server: Arc<Server>,
+    /// Is a transaction open?
+    open: bool,
+    closed: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+impl LibsqlSession {
+    async fn ask(&mut self, what: Sent<'_>, harmless: bool) -> Result<Answer> {
+        if self.closed.is_cancelled() {
+            // Dropped, the stream is ended.
+            self.stream = Stream::new(&self.server);
+            return Err(Error::closed());
+        }
+        // Whoever drops this future does not know what the stream is in: it is another one then.
+        let was_open = std::mem::take(&mut self.open);
+        let mut stream = std::mem::replace(&mut self.stream, Stream::new(&self.server));
+        let sent = [what, Sent::Autocommit];
+        let mut answers = stream.ask(&sent, harmless).await.map_err(|failed| {
+            // Between transactions a stream that has ended is of no account to anybody but us.
+            let lost = !was_open && failed.error.kind() == ErrorKind::Timeout && failed.again;
+            if lost { Error::new(ErrorKind::Unavailable, failed.error.detail()) } else { failed.error }
+        })?;
+        let answer = answers.each.next().unwrap_or_else(|| Err(errors::lost("it answers nothing", harmless)));
+        if let Some(Ok(Answer::Autocommit(autocommit))) = answers.each.next() {
+            self.open = !autocommit;
+        }
+        if self.open {
+            self.stream = stream;
+        } else {
+            // The next statement needs nothing of this one.
+            stream.end().await;
+        }
+        answer.map_err(|failed| failed.error)
+    }
+}
+
+#[async_trait]
+impl Session for LibsqlSession {
+    async fn execute(&mut self, statement: Statement) -> Result<Outcome> {
+        let class = judge(&statement, true)?;
+        let commits = class == Class::Transaction && self.open;
+        let harmless = class == Class::Read || (self.open && !commits);
+        match self.ask(Sent::Execute(&statement), harmless).await? {
+            Answer::Ran(outcome) => expected(&outcome, &statement).map(|()| outcome),
+            _ => Err(errors::lost("it answers something else", harmless).error),
+        }
+    }
+
+    async fn script(&mut self, sql: &str) -> Result<()> {
+        for (at, statement) in split(sql, Dialect::Sqlite).into_iter().enumerate() {
+            let done = self.execute(Statement::new(statement, Vec::new())).await;
+            done.map_err(|error| error.at_statement(at))?;
+        }
+        Ok(())
+    }
+
+    async fn describe(&mut self, sql: &str) -> Result<Description> {
+        match self.ask(Sent::Describe(sql), true).await? {
+            Answer::Described(description) => Ok(description),
+            _ => Err(errors::lost("it answers something else", true).error),
+        }
+    }
+
+    async fn is_autocommit(&mut self) -> Result<bool> {
+        if self.closed.is_cancelled() { Err(Error::closed()) } else { Ok(!self.open) }
+    }
+}

@@ -1,0 +1,257 @@
+//! Hrana 3 in JSON: what is asked and what is answered.
+
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::errors::{self, Failed};
+use crate::{Description, Error, ErrorKind, Outcome, Result, Rows, Statement, Value};
+
+/// Blobs go without padding, and are read with or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A server's answer to a pipeline.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reply {
+    pub(super) baton: Option<String>,
+    results: Vec<Answered>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Answered {
+    Ok { response: Response },
+    Error { error: Told },
+}
+
+/// An error of the server's.
+#[derive(Debug, Deserialize)]
+pub(super) struct Told {
+    pub(super) message: String,
+    pub(super) code: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Response {
+    Execute {
+        result: Ran,
+    },
+    Batch {
+        result: Steps,
+    },
+    Describe {
+        result: Described,
+    },
+    GetAutocommit {
+        is_autocommit: bool,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ran {
+    cols: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+    affected_row_count: u64,
+    last_insert_rowid: Option<String>,
+    replication_index: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Steps {
+    step_results: Vec<Option<Ran>>,
+    step_errors: Vec<Option<Told>>,
+    replication_index: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Described {
+    params: Vec<Parameter>,
+    cols: Vec<Column>,
+    is_explain: bool,
+    is_readonly: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Parameter {
+    name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Column {
+    name: Option<String>,
+    decltype: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Cell {
+    Null,
+    Integer { value: String },
+    Float { value: Option<f64> },
+    Text { value: String },
+    Blob { base64: String },
+}
+
+/// What one request of a pipeline came to.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Ran(Outcome),
+    /// Of a batch: each step's outcome, up to the first that failed.
+    Steps(Vec<Outcome>, Option<Failed>),
+    Described(Description),
+    Autocommit(bool),
+    Nothing,
+}
+
+impl Reply {
+    /// The newest index in it, which says how much a replica must know to be as new.
+    pub(super) fn index(&self) -> Option<u64> {
+        let of = |answered: &Answered| match answered {
+            Answered::Ok { response: Response::Execute { result } } => result.replication_index.clone(),
+            Answered::Ok { response: Response::Batch { result } } => result.replication_index.clone(),
+            _ => None,
+        };
+        self.results.iter().filter_map(|answered| of(answered)?.parse().ok()).max()
+    }
+
+    /// Each request's answer, in order.
+    pub(super) fn answers(self, sent: &[Sent<'_>]) -> impl Iterator<Item = Result<Answer, Failed>> {
+        self.results.into_iter().zip(sent).map(|(answered, sent)| match answered {
+            Answered::Error { error } => Err(errors::told(&error)),
+            Answered::Ok { response } => answer(response, sent).map_err(Failed::never),
+        })
+    }
+}
+
+fn answer(response: Response, sent: &Sent<'_>) -> Result<Answer> {
+    let inserts = |at: usize| sent.statements().get(at).is_some_and(|sql| inserts(sql));
+    Ok(match response {
+        Response::Execute { result } => Answer::Ran(outcome(result, inserts(0))?),
+        Response::Batch { result } => {
+            let (mut outcomes, mut failed) = (Vec::new(), None);
+            for (at, (ran, error)) in result.step_results.into_iter().zip(result.step_errors).enumerate() {
+                match (ran, error) {
+                    (_, Some(error)) => failed = failed.or_else(|| Some(errors::told(&error))),
+                    (Some(ran), None) => outcomes.push(outcome(ran, inserts(at))?),
+                    (None, None) => {}
+                }
+            }
+            Answer::Steps(outcomes, failed)
+        }
+        Response::Describe { result } => Answer::Described(Description {
+            parameters: result.params.into_iter().map(|parameter| parameter.name).collect(),
+            columns: result.cols.into_iter().map(|col| (col.name.unwrap_or_default(), col.decltype)).collect(),
+            explains: result.is_explain,
+            reads: result.is_readonly,
+        }),
+        Response::GetAutocommit { is_autocommit } => Answer::Autocommit(is_autocommit),
+        Response::Other => Answer::Nothing,
+    })
+}
+
+fn outcome(ran: Ran, inserts: bool) -> Result<Outcome> {
+    let columns = ran.cols.into_iter().map(|column| column.name.unwrap_or_default()).collect::<Vec<_>>();
+    let mut rows = Vec::with_capacity(ran.rows.len());
+    for row in ran.rows {
+        if row.len() != columns.len() {
+            return Err(Error::new(ErrorKind::Other, "the libSQL server sent a row of another width"));
+        }
+        rows.push(row.into_iter().map(value).collect::<Result<Vec<_>>>()?);
+    }
+    let last = ran.last_insert_rowid.and_then(|id| id.parse().ok()).filter(|_| inserts && ran.affected_row_count > 0);
+    Ok(Outcome { affected: ran.affected_row_count, last_insert_id: last, rows: Rows::new(columns, rows) })
+}
+
+/// The server keeps the number over statements that insert nothing.
+fn inserts(sql: &str) -> bool {
+    use crate::sql::{Dialect, first_word};
+    first_word(sql, Dialect::Sqlite)
+        .is_some_and(|word| word.eq_ignore_ascii_case("insert") || word.eq_ignore_ascii_case("replace"))
+}
+
+fn value(cell: Cell) -> Result<Value> {
+    let unreadable = |what: &str| Error::new(ErrorKind::Column, format!("the libSQL server sent {what}"));
+    Ok(match cell {
+        Cell::Null => Value::Null,
+        Cell::Integer { value } => Value::Integer(value.parse().map_err(|_| unreadable("an integer that is none"))?),
+        Cell::Float { value: Some(value) } => Value::Real(value),
+        Cell::Float { value: None } => {
+            return Err(unreadable("an infinite number, which its JSON cannot carry; cast it to TEXT"));
+        }
+        Cell::Text { value } => Value::Text(value),
+        Cell::Blob { base64 } => {
+            Value::Blob(BASE64.decode(base64).map_err(|_| unreadable("a blob that is no base64"))?)
+        }
+    })
+}
+
+/// One request of a pipeline.
+#[derive(Debug)]
+pub(super) enum Sent<'a> {
+    Execute(&'a Statement),
+    /// Each runs only if the one before it did.
+    Chain(Vec<&'a Statement>),
+    /// Read and not run.
+    Parse(&'a Statement),
+    Describe(&'a str),
+    Autocommit,
+    /// The stream ends; what it has begun is rolled back.
+    Close,
+}
+
+impl Sent<'_> {
+    fn statements(&self) -> Vec<&str> {
+        match self {
+            Self::Execute(statement) => vec![&statement.sql],
+            Self::Chain(list) => list.iter().map(|statement| statement.sql.as_str()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn json(&self) -> Json {
+        match self {
+            Self::Execute(statement) => json!({ "type": "execute", "stmt": stmt(statement) }),
+            Self::Chain(list) => {
+                let step = |(at, statement): (usize, &&Statement)| match at.checked_sub(1) {
+                    Some(before) => json!({ "stmt": stmt(statement), "condition": { "type": "ok", "step": before } }),
+                    None => json!({ "stmt": stmt(statement) }),
+                };
+                let steps: Vec<Json> = list.iter().enumerate().map(step).collect();
+                json!({ "type": "batch", "batch": { "steps": steps } })
+            }
+            Self::Parse(statement) => {
+                // None of no conditions holds.
+                let never = json!({ "type": "or", "conds": [] });
+                json!({ "type": "batch", "batch": { "steps": [{ "stmt": stmt(statement), "condition": never }] } })
+            }
+            Self::Describe(sql) => json!({ "type": "describe", "sql": sql }),
+            Self::Autocommit => json!({ "type": "get_autocommit" }),
+            Self::Close => json!({ "type": "close" }),
+        }
+    }
+}
+
+fn stmt(statement: &Statement) -> Json {
+    let args: Vec<Json> = statement.args.iter().map(arg).collect();
+    json!({ "sql": statement.sql, "args": args, "want_rows": true })
+}
+
+fn arg(value: &Value) -> Json {
+    match value {
+        Value::Null => json!({ "type": "null" }),
+        Value::Integer(integer) => json!({ "type": "integer", "value": integer.to_string() }),
+        Value::Real(real) => json!({ "type": "float", "value": real }),
+        Value::Text(text) => json!({ "type": "text", "value": text }),
+        Value::Blob(blob) => json!({ "type": "blob", "base64": BASE64.encode(blob) }),
+    }
+}

@@ -1,0 +1,105 @@
+//! The libSQL adapter on a real server: what every adapter must do, and what is its own.
+
+mod conformance;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use buntime_database::{
+    Adapter, Error, ErrorKind, args,
+    libsql::{Libsql, Options},
+    testing::LibsqlServer,
+};
+
+async fn open(server: &LibsqlServer) -> Libsql {
+    Libsql::open(Options::new(vec![server.url()])).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conforms() {
+    let Some(server) = LibsqlServer::start().await else { return };
+    let (server, at) = (&server, &AtomicUsize::new(0));
+    let open = || async move {
+        let tenant = format!("t{}", at.fetch_add(1, Ordering::Relaxed));
+        let options = Options::new(vec![server.url()]).with_admin(server.admin_url(), None);
+        Libsql::create_tenant(&options, &tenant).await.unwrap();
+        Arc::new(Libsql::open(options.with_tenant(tenant)).await.unwrap()) as Arc<dyn Adapter>
+    };
+    conformance::all(open).await;
+    conformance::sessions(open).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_server_comes_back() {
+    let Some(mut server) = LibsqlServer::start().await else { return };
+    let db = open(&server).await;
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    db.execute("INSERT INTO t VALUES (1)", args![]).await.unwrap();
+    server.crash();
+    let lost = |error: Error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Uncertain);
+    assert!(db.query("SELECT 1", args![]).await.is_err_and(lost));
+    assert!(db.execute("INSERT INTO t VALUES (99)", args![]).await.is_err_and(lost));
+    assert!(db.health().await.is_err_and(lost));
+    server.go_on().await;
+    let begun = Instant::now();
+    while let Err(error) = db.health().await {
+        assert!(error.is_retryable() && begun.elapsed() < Duration::from_secs(30), "{error}");
+    }
+    assert_eq!(db.query("SELECT n FROM t", args![]).await.unwrap().into_values(), [args![1]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_answer_and_never_with_what_is_old() {
+    let Some(server) = LibsqlServer::start().await else { return };
+    let (one, two) = (server.replica().await, server.replica().await);
+    let urls = vec![server.url(), one.url(), two.url()];
+    let db = Libsql::open(Options::new(urls)).await.unwrap();
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    for n in 1..=50 {
+        db.execute("INSERT INTO t VALUES (?1)", args![n]).await.unwrap();
+        let rows = db.query("SELECT max(n) FROM t", args![]).await.unwrap();
+        assert_eq!(rows.into_values(), [args![n]], "a replica that is behind is not believed");
+    }
+    // Once they have caught up, they answer even where the primary cannot: reads do not need it.
+    let mut server = server;
+    let begun = Instant::now();
+    while reads(&one.url()).await != Some(50) || reads(&two.url()).await != Some(50) {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+    server.crash();
+    for _ in 0..4 {
+        assert_eq!(db.query("SELECT max(n) FROM t", args![]).await.unwrap().into_values(), [args![50]]);
+    }
+    drop(one);
+    for _ in 0..4 {
+        assert_eq!(db.query("SELECT max(n) FROM t", args![]).await.unwrap().into_values(), [args![50]]);
+    }
+    let error = db.execute("INSERT INTO t VALUES (51)", args![]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+}
+
+/// What a replica knows, asked by itself.
+async fn reads(url: &str) -> Option<i64> {
+    let alone = Libsql::open(Options::new(vec![url.to_owned()])).await.ok()?;
+    alone.query("SELECT max(n) FROM t", args![]).await.ok()?.first()?.at(0).ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused() {
+    let Some(server) = LibsqlServer::start().await else { return };
+    for urls in [vec![], vec!["ftp://x".to_owned()], vec!["nonsense".to_owned()]] {
+        assert_eq!(Libsql::open(Options::new(urls)).await.unwrap_err().kind(), ErrorKind::Open);
+    }
+    let nowhere = Options::new(vec![server.url()]).with_tenant("nowhere");
+    assert_eq!(Libsql::open(nowhere).await.unwrap_err().kind(), ErrorKind::Open);
+    let db = open(&server).await;
+    for sql in ["ATTACH 'x' AS y", "VACUUM INTO '/tmp/x'", "PRAGMA journal_mode = off", "CREATE TEMP TABLE x (y)"] {
+        assert_eq!(db.execute(sql, args![]).await.unwrap_err().kind(), ErrorKind::NotAllowed, "{sql}");
+    }
+    assert_eq!(db.execute("SELECT ?1", args![f64::INFINITY]).await.unwrap_err().kind(), ErrorKind::Argument);
+}
