@@ -41,9 +41,12 @@ mod plan;
 pub mod postgres;
 mod registry;
 mod session;
+#[cfg(feature = "settings")]
+pub mod settings;
 mod sql;
 pub mod sqlite;
 mod statement;
+mod tenants;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;
@@ -55,4 +58,5 @@ pub use plan::{Next, Plan, Planned};
 pub use registry::{Builder, Registry, RegistryError};
 pub use session::{Description, Session};
 pub use statement::{Outcome, Row, Rows, Statement};
+pub use tenants::{TenantName, Tenants};
 pub use value::{FromValue, Value};

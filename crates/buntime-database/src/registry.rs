@@ -2,19 +2,22 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::Adapter;
+use crate::{Adapter, Tenants};
 
 /// Adapters by type name, each type at most once, exactly one of them the default. Frozen when built.
 #[derive(Clone, Debug)]
 pub struct Registry {
     adapters: Arc<[Arc<dyn Adapter>]>,
+    /// Of each adapter, where it has any.
+    tenants: Arc<[Option<Arc<Tenants>>]>,
     default: usize,
 }
 
 /// Collects adapters; see [`Registry::builder`].
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Builder {
     adapters: Vec<(Arc<dyn Adapter>, bool)>,
+    tenants: Vec<Option<Arc<Tenants>>>,
 }
 
 impl Builder {
@@ -22,7 +25,24 @@ impl Builder {
     #[must_use]
     pub fn add(mut self, adapter: Arc<dyn Adapter>, default: bool) -> Self {
         self.adapters.push((adapter, default));
+        self.tenants.push(None);
         self
+    }
+
+    /// Those of the adapter that was added last.
+    #[must_use]
+    pub fn with_tenants(mut self, tenants: Tenants) -> Self {
+        if let Some(slot) = self.tenants.last_mut() {
+            *slot = Some(Arc::new(tenants));
+        }
+        self
+    }
+
+    /// Closes what was added, when it is not to become a registry.
+    pub async fn close(self) {
+        for (adapter, _) in self.adapters {
+            adapter.close().await;
+        }
     }
 
     /// Freezes it.
@@ -47,7 +67,8 @@ impl Builder {
                 return Err(RegistryError::SeveralDefaults(named));
             }
         };
-        Ok(Registry { adapters: self.adapters.into_iter().map(|(adapter, _)| adapter).collect(), default })
+        let adapters = self.adapters.into_iter().map(|(adapter, _)| adapter).collect();
+        Ok(Registry { adapters, tenants: self.tenants.into(), default })
     }
 }
 
@@ -72,6 +93,16 @@ impl Registry {
         })
     }
 
+    /// The tenants of the adapter of that type, or of the default. `None`: it has none.
+    ///
+    /// # Errors
+    /// As [`Registry::get`].
+    pub fn tenants(&self, kind: Option<&str>) -> Result<Option<Arc<Tenants>>, RegistryError> {
+        let adapter = self.get(kind)?;
+        let at = self.adapters.iter().position(|known| known.kind() == adapter.kind());
+        Ok(at.and_then(|at| self.tenants.get(at).cloned().flatten()))
+    }
+
     /// Each adapter, in the order they were added, and whether it is the default.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<dyn Adapter>, bool)> {
         self.adapters.iter().enumerate().map(|(at, adapter)| (adapter, at == self.default))
@@ -79,6 +110,9 @@ impl Registry {
 
     /// Closes every adapter, one after the other.
     pub async fn close(&self) {
+        for tenants in self.tenants.iter().flatten() {
+            tenants.close().await;
+        }
         for adapter in self.adapters.iter() {
             adapter.close().await;
         }

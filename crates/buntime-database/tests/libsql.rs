@@ -32,6 +32,9 @@ async fn conforms() {
     };
     conformance::all(open).await;
     conformance::sessions(open).await;
+    let options = Options::new(vec![server.url()]).with_admin(server.admin_url(), None);
+    let root = Arc::new(Libsql::open(options.clone()).await.unwrap());
+    conformance::tenants(Libsql::tenants(&root, &options)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

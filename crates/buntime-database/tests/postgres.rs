@@ -28,7 +28,8 @@ async fn open(server: &PostgresServer) -> Postgres {
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms() {
     let Some(server) = PostgresServer::start().await else { return };
-    let public = &open(&server).await;
+    let root = Arc::new(open(&server).await);
+    let public = &root;
     let (server, at) = (&server, &AtomicUsize::new(0));
     let open = || async move {
         let schema = format!("s{}", at.fetch_add(1, Ordering::Relaxed));
@@ -37,6 +38,7 @@ async fn conforms() {
     };
     conformance::all(open).await;
     conformance::sessions(open).await;
+    conformance::tenants(Postgres::tenants(&root, &options(server))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,7 @@ async fn conforms_in_a_file() {
     };
     conformance::all(open).await;
     conformance::sessions(open).await;
+    conformance::tenants(Sqlite::tenants(&Options::in_dir(dir.path())).unwrap()).await;
 }
 
 /// A session that thinks for too long loses its transaction, and learns of it; the writer goes on.

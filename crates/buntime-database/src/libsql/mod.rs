@@ -22,6 +22,7 @@ mod replicas;
 mod server;
 mod session;
 mod stream;
+mod tenants;
 mod wire;
 
 use std::{

@@ -27,6 +27,7 @@ mod planner;
 mod prepared;
 mod run;
 mod session;
+mod tenants;
 mod translate;
 mod values;
 

@@ -16,6 +16,7 @@ mod options;
 mod reader;
 mod run;
 mod session;
+mod tenants;
 mod writer;
 
 use std::sync::{

@@ -29,6 +29,11 @@ impl Options {
         Self { path: Some(path.into()), ..Self::memory() }
     }
 
+    /// The same, for another file.
+    pub(super) fn at(self, path: PathBuf) -> Self {
+        Self { path: Some(path), ..self }
+    }
+
     /// The default database of a data directory: [`Options::FILE_NAME`] in it.
     pub fn in_dir(data_dir: impl AsRef<Path>) -> Self {
         Self::file(data_dir.as_ref().join(Self::FILE_NAME))

@@ -1,6 +1,7 @@
 //! What every adapter must do. Each case gets an empty database; adapters' own tests call [`all`].
 
 mod sessions;
+mod tenants;
 mod together;
 
 use std::{future::Future, sync::Arc};
@@ -50,6 +51,8 @@ where
     sessions::sessions_and_others_take_turns(open().await).await;
     sessions::close_ends_them(&*open().await).await;
 }
+
+pub(crate) use tenants::tenants;
 
 async fn table(db: &dyn Adapter) {
     make(db, "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, n INTEGER CHECK (n >= 0))").await;
