@@ -10,6 +10,8 @@ mod atomic;
 #[cfg(feature = "embedded")]
 pub mod engine;
 mod error;
+#[cfg(feature = "json")]
+pub mod json;
 mod key;
 mod limits;
 mod message;

@@ -152,6 +152,9 @@ impl<'a> Reader<'a> {
                 let length = self.varint()?;
                 let elements = self.properties(b'@')?;
                 self.same(length, "an array's length")?;
+                if elements.iter().any(|(name, _)| name.index().is_some_and(|index| index >= length)) {
+                    return Err(bad("an array's element is behind its end"));
+                }
                 Structured::sparse(length, elements)
             }
             b';' => self.map()?,
@@ -259,6 +262,9 @@ impl<'a> Reader<'a> {
         }
         let rest = self.properties(b'$')?;
         self.same(length, "an array's length")?;
+        if rest.iter().any(|(name, _)| name.index().is_some()) {
+            return Err(bad("an array's element is among its other properties"));
+        }
         Ok(Structured::Array(elements, rest))
     }
 

@@ -65,6 +65,8 @@ fn what_cannot_be_stored_is_refused() {
         (&[0xff, 15, b'T', b'T'], "something follows it"),
         (&[0xff, 12, b'T'], "its format is none of 13 to 16"),
         (b"T", "it does not begin as V8's do"),
+        (&[0xff, 15, b'a', 1, b'I', 2, b'0', b'@', 1, 1], "an array's element is behind its end"),
+        (&[0xff, 15, b'A', 0, b'I', 0, b'0', b'$', 1, 0], "an array's element is among its other properties"),
         (&[], "it ends too early"),
         (&[0xff, 15, b'B', 4, 0, 0, 0, 0, b'V', b'W', 1, 2, 0], "a view does not fit its buffer"),
         (&[0xff, 15, b'B', 4, 0, 0, 0, 0, b'V', b'W', 4, 2, 0], "a view does not fit its buffer"),

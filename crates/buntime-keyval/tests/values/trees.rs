@@ -2,7 +2,12 @@
 
 use buntime_keyval::structured::{Failure, FailureName, Structured, Text, View, ViewKind};
 use num_bigint::BigInt;
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{
+    collection::{btree_map, vec},
+    option,
+    prelude::*,
+    sample::select,
+};
 
 /// Any text, now and then with lone surrogates.
 pub(crate) fn text() -> impl Strategy<Value = Text> {
@@ -73,13 +78,22 @@ pub(crate) fn tree() -> impl Strategy<Value = Structured> {
     leaf().prop_recursive(5, 60, 6, |inner| {
         let inner = inner.boxed();
         let properties = vec((text(), inner.clone()), 0..5).boxed();
+        // Elements are no other properties, and within the length.
+        let other =
+            |(name, value): (Text, Structured)| (Text::from(format!("x{}", name.as_str().unwrap_or(""))), value);
+        let others = vec((text(), inner.clone()).prop_map(other), 0..3).boxed();
+        let elements = btree_map(0_u32..12, inner.clone(), 0..6).prop_map(|elements| {
+            elements.into_iter().map(|(index, value)| (Text::from(index.to_string()), value)).collect::<Vec<_>>()
+        });
         let failure = (select(FailureName::ALL), option::of(text()), option::of(inner.clone()), option::of(text()));
         prop_oneof![
-            3 => properties.clone().prop_map(Structured::Object),
+            3 => properties.prop_map(Structured::Object),
             2 => vec(inner.clone().prop_map(Some), 0..6).prop_map(|elements| Structured::Array(elements, Vec::new())),
-            1 => (vec(option::of(inner.clone()), 0..6), properties.clone())
+            1 => (vec(option::of(inner.clone()), 0..6), others.clone())
                 .prop_map(|(elements, rest)| Structured::Array(elements, rest)),
-            1 => (prop_oneof![any::<u32>(), 0_u32..9], properties).prop_map(|(length, elements)| Structured::sparse(length, elements)),
+            1 => (elements, others, prop_oneof![12_u32..20, any::<u32>()]).prop_map(|(elements, others, length)| {
+                Structured::sparse(length.max(12), [elements, others].concat())
+            }),
             1 => vec((inner.clone(), inner.clone()), 0..4).prop_map(Structured::Map),
             1 => vec(inner, 0..4).prop_map(Structured::Set),
             1 => failure.prop_map(|(name, message, cause, stack)| {
