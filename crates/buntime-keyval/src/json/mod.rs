@@ -23,6 +23,8 @@ pub use self::{
 const TYPE: &str = "__type";
 /// What makes an object the time of the write.
 const NOW: &str = "$now";
+/// Decimal digits of a bigint; a longer one is hexadecimal, for decimal ones take the square of their number.
+const MOST_DIGITS: usize = 10_000;
 /// The greatest integer up to which doubles have all of them.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 

@@ -4,14 +4,11 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use num_bigint::BigInt;
 use serde_json::{Map, Number, Value as Json};
 
-use super::{ESCAPE, NOW, date, from_special, tag, unknown, wrong};
+use super::{ESCAPE, MOST_DIGITS, NOW, date, from_special, tag, unknown, wrong};
 use crate::{
     Error, Result, Value,
     structured::{Failure, FailureName, MAX_DEPTH, Property, Structured, Text, View, ViewKind, regexp_bits},
 };
-
-/// Digits of a bigint; V8 has more, but reading them takes the square of their number.
-const MOST_DIGITS: usize = 200_000;
 
 pub(super) fn value(json: &Json, now: Option<u64>) -> Result<Value> {
     match tag(json)? {
@@ -191,9 +188,20 @@ fn primitive(name: &str, value: &Json) -> Result<Structured> {
 }
 
 pub(super) fn big(value: &Json) -> Result<BigInt> {
-    let digits = value.as_str().filter(|digits| digits.len() <= MOST_DIGITS);
-    let digits = digits.filter(|digits| is_integer(digits)).and_then(|digits| digits.parse().ok());
-    digits.ok_or_else(|| wrong("bigint", "a string of up to 200000 decimal digits"))
+    let number = value.as_str().and_then(|text| {
+        let (minus, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+        let number = match digits.strip_prefix("0x") {
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                BigInt::parse_bytes(digits.as_bytes(), 16)?
+            }
+            None if digits.len() <= MOST_DIGITS && !digits.starts_with('-') && is_integer(digits) => {
+                digits.parse().ok()?
+            }
+            _ => return None,
+        };
+        Some(if minus { -number } else { number })
+    });
+    number.ok_or_else(|| wrong("bigint", "a string of up to 10000 decimal digits, or of hexadecimal ones after \"0x\""))
 }
 
 /// Digits, and perhaps a minus.
@@ -230,7 +238,8 @@ fn moment(value: &Json) -> Result<f64> {
     let time = match value {
         Json::Null => Some(f64::NAN),
         Json::String(text) => date::parse(text),
-        value => value.as_f64().filter(|time| time.abs() <= date::MOST),
+        // As the language clips them: whole, and never -0.
+        value => value.as_f64().filter(|time| time.abs() <= date::MOST).map(|time| time.trunc() + 0.0),
     };
     time.ok_or_else(|| {
         wrong("date", "a time like \"2026-01-31T23:59:59.999Z\", milliseconds since 1970 up to 8.64e15, or null")

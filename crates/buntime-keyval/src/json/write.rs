@@ -1,9 +1,10 @@
 //! From values to JSON.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use num_bigint::BigInt;
 use serde_json::{Map, Value as Json, json};
 
-use super::{NOW, TYPE, date, number, tagged};
+use super::{MOST_DIGITS, NOW, TYPE, date, number, tagged};
 use crate::structured::{Failure, Property, Structured, Text, View, ViewKind, regexp_flags};
 
 pub(super) fn bytes(bytes: &[u8]) -> Json {
@@ -25,7 +26,7 @@ fn any(from: &Structured) -> Json {
         Structured::Bool(from) => (*from).into(),
         Structured::Int(from) => (*from).into(),
         Structured::Double(from) => number(*from),
-        Structured::BigInt(from) => tagged("bigint", from.to_string()),
+        Structured::BigInt(from) => tagged("bigint", big(from)),
         Structured::String(from) => text(from),
         Structured::Reference(id) => tagged("reference", *id),
         Structured::Date(time) => tagged("date", moment(*time)),
@@ -59,6 +60,11 @@ fn whole_bytes(from: &View) -> Option<&[u8]> {
     let Structured::Buffer(bytes, None) = &from.buffer else { return None };
     let whole = from.kind == ViewKind::Uint8 && from.flags == 0 && from.length as usize == bytes.len();
     whole.then_some(bytes)
+}
+
+fn big(from: &BigInt) -> String {
+    // A digit is more than 3 bits.
+    if from.bits() <= 3 * MOST_DIGITS as u64 { from.to_string() } else { format!("{from:#x}") }
 }
 
 fn text(from: &Text) -> Json {

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -177,18 +177,16 @@ for (const [make, ours] of cases) {
 "#;
 
 fn agree(program: &str, args: &[&str], begin: &str, cases: &[Case]) {
-    let Some(mut child) = start(program, args) else { return };
+    let Some(child) = start(program, args) else { return };
     let mut script = format!("{begin}\nconst cases = [\n");
     for (make, value) in cases {
         script += &format!("[() => {make}, \"{}\"],\n", BASE64_STANDARD.encode(value.encode()));
     }
     script += "];";
     script += SCRIPT;
-    child.stdin.take().expect("piped").write_all(script.as_bytes()).expect("a script is taken");
-    let output = child.wait_with_output().expect("it ends");
-    let printed = String::from_utf8(output.stdout).expect("text");
+    let printed = run(child, &script);
     let lines: Vec<&str> = printed.lines().collect();
-    assert_eq!(lines.len(), cases.len(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(lines.len(), cases.len(), "{printed}");
     for ((make, value), line) in cases.iter().zip(lines) {
         let Some((theirs, read)) = line.split_once(' ') else { panic!("{program}: {line}") };
         let theirs = BASE64_STANDARD.decode(theirs).unwrap_or_else(|_| panic!("{program}: {line}"));
@@ -197,7 +195,15 @@ fn agree(program: &str, args: &[&str], begin: &str, cases: &[Case]) {
     }
 }
 
-fn start(program: &str, args: &[&str]) -> Option<std::process::Child> {
+/// What it prints.
+fn run(mut child: Child, script: &str) -> String {
+    child.stdin.take().expect("piped").write_all(script.as_bytes()).expect("a script is taken");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn start(program: &str, args: &[&str]) -> Option<Child> {
     let mut command = Command::new(program);
     command
         .args(args)
@@ -224,11 +230,39 @@ fn as_node_has_them() {
     agree("node", &["-"], begin, &plain());
 }
 
+const DENO: [&str; 4] = ["run", "--quiet", "--no-check", "-"];
+const DENO_BEGIN: &str = "import { isDeepStrictEqual } from 'node:util';\nimport { Buffer } from 'node:buffer';\n\
+    const { core } = Deno[Deno.internal];\n\
+    const serialize = (value) => core.serialize(value, { forStorage: true });\n\
+    const deserialize = (bytes) => core.deserialize(new Uint8Array(bytes), { forStorage: true });\n";
+
 #[test]
 fn as_deno_has_them() {
-    let begin = "import { isDeepStrictEqual } from 'node:util';\nimport { Buffer } from 'node:buffer';\n\
-        const { core } = Deno[Deno.internal];\n\
-        const serialize = (value) => core.serialize(value, { forStorage: true });\n\
-        const deserialize = (bytes) => core.deserialize(new Uint8Array(bytes), { forStorage: true });";
-    agree("deno", &["run", "--quiet", "--no-check", "-"], begin, &[plain(), views()].concat());
+    agree("deno", &DENO, DENO_BEGIN, &[plain(), views()].concat());
+}
+
+/// The first column of the table of `VALUES.md` is what its second says.
+#[cfg(feature = "json")]
+#[test]
+fn the_page_is_right() {
+    use buntime_keyval::{Value, json::value_to_json};
+    let page = include_str!("../../VALUES.md").lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    // KvU64 is not V8's; keys are in the next table.
+    let rows =
+        page.filter(|(script, rest)| !script.contains("Deno.") && rest.contains("__type\":") && !rest.contains("`["));
+    let rows: Vec<(&str, &str)> =
+        rows.filter_map(|(script, rest)| Some((script, rest.rsplit_once("| `")?.1.strip_suffix("` |")?))).collect();
+    assert_eq!(rows.len(), 14);
+    let Some(child) = start("deno", &DENO) else { return };
+    let mut script = format!("{DENO_BEGIN}let v;\n");
+    for (make, _) in &rows {
+        // An error's stack is where it was made.
+        script += &format!("v = [{make}]; if (v[0]?.stack) delete v[0].stack;");
+        script += "console.log(Buffer.from(serialize(v)).toString('base64'));\n";
+    }
+    for ((make, json), line) in rows.iter().zip(run(child, &script).lines()) {
+        let value = Value::V8(BASE64_STANDARD.decode(line).expect("base64").into());
+        let documented: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        assert_eq!(value_to_json(&value), Ok(serde_json::json!([documented])), "{make}");
+    }
 }

@@ -196,8 +196,10 @@ fn what_is_wrong_is_named() {
             json!({"__type": "set", "value": [], "a": 1}),
             r#"beside "__type" is only "value", but there is "a"; an object"#,
         ),
-        (json!({"__type": "bigint", "value": "1.5"}), "a string of up to 200000 decimal digits"),
-        (json!({"__type": "bigint", "value": "9".repeat(200_001)}), "a string of up to 200000 decimal digits"),
+        (json!({"__type": "bigint", "value": "1.5"}), "a string of up to 10000 decimal digits"),
+        (json!({"__type": "bigint", "value": "--1"}), "a string of up to 10000 decimal digits"),
+        (json!({"__type": "bigint", "value": "0x-1"}), "a string of up to 10000 decimal digits"),
+        (json!({"__type": "bigint", "value": "9".repeat(10_001)}), "a string of up to 10000 decimal digits"),
         (json!({"__type": "u64", "value": "18446744073709551616"}), "a string of digits, up to 18446744073709551615"),
         (json!([{"__type": "u64", "value": "1"}]), r#"a "u64" is a whole value"#),
         (json!([{"__type": "hole"}]), r#"a "hole" is only in"#),
@@ -236,5 +238,17 @@ fn the_page_is_right() {
     for row in rows {
         let json: Json = serde_json::from_str(&row[0]).expect("JSON");
         assert_eq!(printed(&value_from_json(&json, None).unwrap()), json);
+    }
+}
+
+#[test]
+fn long_bigints_are_hexadecimal() {
+    for (json, again) in [
+        ("9".repeat(9_000), "9".repeat(9_000)),
+        (format!("-0x{}", "f".repeat(9_000)), format!("-0x{}", "f".repeat(9_000))),
+        ("-0x1F".to_owned(), "-31".to_owned()),
+    ] {
+        let value = value_from_json(&json!({"__type": "bigint", "value": json}), None).unwrap();
+        assert_eq!(printed(&value), json!({"__type": "bigint", "value": again}));
     }
 }
