@@ -22,7 +22,7 @@ pub(crate) enum Leads {
 }
 
 impl Leads {
-    async fn send_to_service(clusters: &Clusters, name: &str, outgoing: Outgoing<'_>) -> Result<Response<Body>, Error> {
+    async fn send_to_service(clusters: &Clusters, name: &str, outgoing: Outgoing) -> Result<Response<Body>, Error> {
         match clusters.get(name) {
             Some(cluster) => Destination::send(&*cluster, outgoing).await,
             None => Err(Error::new(ErrorKind::UpstreamUnavailable).with_internal(no_service(name, clusters))),
@@ -57,7 +57,7 @@ impl Leads {
 }
 
 impl Destination for Leads {
-    fn send(&self, outgoing: Outgoing<'_>) -> impl Future<Output = Result<Response<Body>, Error>> + Send {
+    fn send(&self, outgoing: Outgoing) -> impl Future<Output = Result<Response<Body>, Error>> + Send {
         let (cluster, attempts) = match self {
             Self::Target(cluster, attempts) => (cluster, Some(attempts)),
             Self::Upstream(cluster) => (cluster, None),
@@ -74,13 +74,6 @@ impl Destination for Leads {
         match self {
             Self::Target(cluster, _) | Self::Upstream(cluster) => cluster.keeps_time(),
             Self::Service(clusters, name) => clusters.get(name).is_some_and(|cluster| cluster.keeps_time()),
-        }
-    }
-
-    fn may_repeat(&self) -> bool {
-        match self {
-            Self::Target(cluster, _) | Self::Upstream(cluster) => cluster.may_repeat(),
-            Self::Service(clusters, name) => clusters.get(name).is_some_and(|cluster| cluster.may_repeat()),
         }
     }
 }

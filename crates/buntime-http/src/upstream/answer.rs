@@ -1,7 +1,6 @@
 //! A response's body: gives its connection back when it is whole, and closes it when it is not.
 
 use std::{
-    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -13,8 +12,7 @@ use hyper::body::Incoming;
 
 use super::{UpstreamError, expect::Expectation, pool::Lease};
 
-/// See the module. Wraps nothing: who wraps it in a body of its own boxes once.
-pub struct Answer {
+pub(super) struct Answer {
     incoming: Incoming,
     lease: Option<Lease>,
     /// Kept until the answer is whole: the upstream may still ask for the body.
@@ -24,17 +22,13 @@ pub struct Answer {
 
 impl Answer {
     /// The body of an answer whose connection was lent by `lease`.
-    pub(super) fn new(incoming: Incoming, lease: Option<Lease>, expectation: Option<Expectation>) -> Self {
+    pub(super) fn body(incoming: Incoming, lease: Option<Lease>, expectation: Option<Expectation>) -> Body {
         let mut answer = Self { incoming, lease, expectation, ended: false };
         if answer.incoming.is_end_stream() {
             answer.settle();
+            return Body::empty();
         }
-        answer
-    }
-
-    /// A body like any other.
-    pub fn into_body(self) -> Body {
-        if self.is_end_stream() { Body::empty() } else { Body::new(self) }
+        Body::new(answer)
     }
 
     /// The answer is whole.
@@ -46,12 +40,6 @@ impl Answer {
         {
             lease.end();
         }
-    }
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 

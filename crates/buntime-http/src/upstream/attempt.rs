@@ -11,7 +11,7 @@ use axum::body::Body;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 
-use super::{Answer, Upstream, UpstreamError, expect::Expectation};
+use super::{Upstream, UpstreamError, expect::Expectation};
 
 /// An exchange that failed over a connection.
 pub(super) struct Failed {
@@ -30,15 +30,15 @@ pin_project_lite::pin_project! {
             exchange: F,
         },
         /// Anything else, or after that connection turned out dead.
-        Long { rest: BoxFuture<'a, Result<Response<Answer>, UpstreamError>> },
+        Long { rest: BoxFuture<'a, Result<Response<Body>, UpstreamError>> },
     }
 }
 
 impl<F> Future for Attempt<'_, F>
 where
-    F: Future<Output = Result<Response<Answer>, Failed>>,
+    F: Future<Output = Result<Response<Body>, Failed>>,
 {
-    type Output = Result<Response<Answer>, UpstreamError>;
+    type Output = Result<Response<Body>, UpstreamError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {

@@ -21,17 +21,17 @@ mod tls;
 use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
+use futures_util::{FutureExt, future::BoxFuture};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-pub use answer::Answer;
 pub use connect::ConnectFailure;
 pub use error::{SetupError, UpstreamError};
 pub use pool::UpstreamStats;
 
+use answer::Answer;
 use attempt::{Attempt, Failed};
 use connect::{Connector, Fresh};
 use expect::Expectation;
@@ -154,19 +154,8 @@ impl Upstream {
     /// See [`UpstreamError`].
     pub fn send(
         &self,
-        request: Request<Body>,
-    ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send + use<'_> {
-        self.ask(request).map_ok(|response| response.map(Answer::into_body))
-    }
-
-    /// The same, for who wraps the answer's body in another: it is not in a box of its own yet.
-    ///
-    /// # Errors
-    /// See [`UpstreamError`].
-    pub fn ask(
-        &self,
         mut request: Request<Body>,
-    ) -> impl Future<Output = Result<Response<Answer>, UpstreamError>> + Send + use<'_> {
+    ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send + use<'_> {
         let expectation = Expectation::attach(&mut request);
         let pool = &self.0.pool;
         let idle = if pool.has_http2() { None } else { pool.idle_http1() };
@@ -181,7 +170,7 @@ impl Upstream {
         &self,
         request: Request<Body>,
         expectation: Option<Expectation>,
-    ) -> BoxFuture<'_, Result<Response<Answer>, UpstreamError>> {
+    ) -> BoxFuture<'_, Result<Response<Body>, UpstreamError>> {
         Box::pin(self.send_somehow(request, expectation))
     }
 
@@ -189,7 +178,7 @@ impl Upstream {
         &self,
         mut request: Request<Body>,
         mut expectation: Option<Expectation>,
-    ) -> Result<Response<Answer>, UpstreamError> {
+    ) -> Result<Response<Body>, UpstreamError> {
         let pool = &self.0.pool;
         // Each round uses up one pooled connection that turned out dead; the last one connects.
         loop {
@@ -240,7 +229,7 @@ impl Upstream {
         mut lease: Lease,
         mut request: Request<Body>,
         expectation: Option<Expectation>,
-    ) -> impl Future<Output = Result<Response<Answer>, Failed>> + use<> {
+    ) -> impl Future<Output = Result<Response<Body>, Failed>> + use<> {
         if request.uri().scheme().is_some() || request.uri().authority().is_some() {
             *request.uri_mut() = origin_form(request.uri());
         }
@@ -254,7 +243,7 @@ impl Upstream {
         lease.sender().try_send_request(request).map(move |answer| match answer {
             Ok(response) => {
                 let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-                Ok(response.map(|body| Answer::new(body, (!is_upgrade).then_some(lease), expectation)))
+                Ok(response.map(|body| Answer::body(body, (!is_upgrade).then_some(lease), expectation)))
             }
             Err(mut error) => {
                 let back = error.take_message();
@@ -270,7 +259,7 @@ impl Upstream {
         mut sender: pool::Http2,
         mut request: Request<Body>,
         expectation: &mut Option<Expectation>,
-    ) -> Result<Response<Answer>, (UpstreamError, Option<Request<Body>>)> {
+    ) -> Result<Response<Body>, (UpstreamError, Option<Request<Body>>)> {
         let authority = request
             .headers_mut()
             .remove(header::HOST)
@@ -291,7 +280,7 @@ impl Upstream {
             expectation.waive();
         }
         match sender.try_send_request(request).await {
-            Ok(response) => Ok(response.map(|body| Answer::new(body, None, None))),
+            Ok(response) => Ok(response.map(|body| Answer::body(body, None, None))),
             Err(mut error) => {
                 let back = error.take_message();
                 let was_sent = back.is_none();

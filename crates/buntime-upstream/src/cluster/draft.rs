@@ -15,17 +15,13 @@ use http::{HeaderMap, Method, Request, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{mirror::Shadow, options::Call, wire::Wire};
-use crate::forward::Fields;
 
 /// A request that may be made several times.
 #[derive(Debug)]
-pub(super) struct Draft<'a> {
+pub(super) struct Draft {
     method: Method,
     uri: Uri,
-    /// Until they were sent, if they can be made once more; else as long as there may be another attempt.
     headers: HeaderMap,
-    fields: Option<&'a Fields<'a>>,
-    is_sent: bool,
     extensions: http::Extensions,
     body: Payload,
 }
@@ -37,35 +33,22 @@ enum Payload {
     Shared(Arc<Source>),
 }
 
-impl<'a> Draft<'a> {
+impl Draft {
     /// One that is sent once.
     pub(super) fn once(request: Request<Body>) -> Self {
-        Self::with(request, None, |body| Payload::Once(Some(body)))
+        Self::with(request, |body| Payload::Once(Some(body)))
     }
 
     /// One that may be sent again; up to `keep` bytes of its body are remembered for that. Its whole body goes to
-    /// the shadow, too. `fields`: its header fields, to be made once more; without them they are copied.
-    pub(super) fn repeatable(
-        request: Request<Body>,
-        fields: Option<&'a Fields<'a>>,
-        keep: u64,
-        shadow: Option<Shadow>,
-    ) -> Self {
-        Self::with(request, fields, |body| Payload::Shared(Arc::new(Source::new(body, keep, shadow))))
+    /// the shadow, too.
+    pub(super) fn repeatable(request: Request<Body>, keep: u64, shadow: Option<Shadow>) -> Self {
+        Self::with(request, |body| Payload::Shared(Arc::new(Source::new(body, keep, shadow))))
     }
 
-    fn with(request: Request<Body>, fields: Option<&'a Fields<'a>>, payload: impl FnOnce(Body) -> Payload) -> Self {
+    fn with(request: Request<Body>, payload: impl FnOnce(Body) -> Payload) -> Self {
         let (parts, body) = request.into_parts();
         let body = if body.is_end_stream() { Payload::Empty } else { payload(body) };
-        Self {
-            method: parts.method,
-            uri: parts.uri,
-            headers: parts.headers,
-            fields,
-            is_sent: false,
-            extensions: parts.extensions,
-            body,
-        }
+        Self { method: parts.method, uri: parts.uri, headers: parts.headers, extensions: parts.extensions, body }
     }
 
     pub(super) fn method(&self) -> &Method {
@@ -81,12 +64,7 @@ impl<'a> Draft<'a> {
         });
         request.method_mut().clone_from(&self.method);
         request.uri_mut().clone_from(&self.uri);
-        let was_sent = std::mem::replace(&mut self.is_sent, true);
-        *request.headers_mut() = match self.fields {
-            Some(fields) if was_sent => fields.make(),
-            None if again => self.headers.clone(),
-            _ => std::mem::take(&mut self.headers),
-        };
+        *request.headers_mut() = if again { self.headers.clone() } else { std::mem::take(&mut self.headers) };
         *request.extensions_mut() = std::mem::take(&mut self.extensions);
         wire.address(&mut request, call);
         request

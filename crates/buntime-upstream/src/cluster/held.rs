@@ -7,7 +7,6 @@ use std::{
 };
 
 use axum::body::Body;
-use buntime_http::upstream::Answer;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -20,20 +19,20 @@ use super::target::Slot;
 pub struct Occupied(#[expect(dead_code, reason = "kept for its end")] Arc<Slot>);
 
 /// The answer, holding the place.
-pub(super) fn hold(response: Response<Answer>, slot: Slot) -> Response<Body> {
+pub(super) fn hold(response: Response<Body>, slot: Slot) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         head.extensions.insert(Occupied(Arc::new(slot)));
-        return Response::from_parts(head, body.into_body());
+        return Response::from_parts(head, body);
     }
     if body.is_end_stream() {
-        return Response::from_parts(head, Body::empty());
+        return Response::from_parts(head, body);
     }
     Response::from_parts(head, Body::new(Held { inner: body, slot: Some(slot) }))
 }
 
 struct Held {
-    inner: Answer,
+    inner: Body,
     slot: Option<Slot>,
 }
 

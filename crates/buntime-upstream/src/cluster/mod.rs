@@ -39,7 +39,7 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use buntime_core::Error;
-use buntime_http::upstream::{Answer, UpstreamError};
+use buntime_http::upstream::UpstreamError;
 use futures_util::{FutureExt, future::Either};
 use http::{Request, Response};
 use tokio_util::sync::DropGuard;
@@ -90,11 +90,7 @@ impl Cluster {
     /// may wait, both with `Retry-After`; else what the last attempt failed with. The attempts are in its internal
     /// words.
     pub async fn send(&self, request: Request<Body>, call: &Call<'_>) -> Result<Response<Body>, Error> {
-        if self.is_quiet() {
-            self.send_plain(request, call).await
-        } else {
-            self.send_balanced(request, call, None).await
-        }
+        if self.is_quiet() { self.send_plain(request, call).await } else { self.send_balanced(request, call).await }
     }
 
     /// Was nothing ever said of the only target?
@@ -123,14 +119,14 @@ impl Cluster {
         sending.map(|sent| self.note_plain(sent))
     }
 
-    fn note_plain(&self, sent: Result<Response<Answer>, UpstreamError>) -> Result<Response<Body>, Error> {
+    fn note_plain(&self, sent: Result<Response<Body>, UpstreamError>) -> Result<Response<Body>, Error> {
         let target = &self.members[0].target;
         match sent {
             Ok(response) => {
                 if response.status().is_server_error() {
                     target.counts.failures.fetch_add(1, Relaxed);
                 }
-                Ok(response.map(Answer::into_body))
+                Ok(response)
             }
             Err(error) => {
                 if !matches!(error, UpstreamError::RequestBody(_)) {
@@ -201,9 +197,8 @@ impl fmt::Debug for Cluster {
 }
 
 impl Destination for Cluster {
-    fn send(&self, outgoing: Outgoing<'_>) -> impl Future<Output = Result<Response<Body>, Error>> + Send {
-        let Outgoing { request, fields, target_host, target_origin, upgrade, client, consumer, is_secure, deadline } =
-            outgoing;
+    fn send(&self, outgoing: Outgoing) -> impl Future<Output = Result<Response<Body>, Error>> + Send {
+        let Outgoing { request, target_host, target_origin, upgrade, client, consumer, is_secure, deadline } = outgoing;
         let host = HostChoice { host: target_host, origin: target_origin };
         if self.is_quiet() {
             let consumer = consumer.as_deref();
@@ -213,15 +208,11 @@ impl Destination for Cluster {
         Either::Right(async move {
             let consumer = consumer.as_deref();
             let call = Call { client_ip: client, consumer, host, is_secure, deadline, upgrade };
-            self.send_balanced(request, &call, fields).await
+            self.send_balanced(request, &call).await
         })
     }
 
     fn keeps_time(&self) -> bool {
         self.policy.timeout.is_some()
-    }
-
-    fn may_repeat(&self) -> bool {
-        self.policy.retries > 0 || self.policy.spreads
     }
 }

@@ -16,7 +16,7 @@ use buntime_core::breaker::BreakerState;
 use super::{
     hash,
     options::Override,
-    target::{Denied, Member, Passes, Slot},
+    target::{Denied, Member, Slot},
     wheel::Wheel,
 };
 
@@ -47,7 +47,6 @@ struct Tier {
 #[derive(Debug)]
 struct Seat {
     member: Arc<Member>,
-    passes: Passes,
     weight: u64,
     is_forced: bool,
 }
@@ -106,7 +105,7 @@ impl Rota {
         for tier in &self.tiers {
             let mut is_full = false;
             while let Some(seat) = tier.choose(algorithm, turn, key, &marks) {
-                match seat.passes.claim(seat.is_forced) {
+                match seat.member.claim(seat.is_forced) {
                     Ok(slot) => return Ok(slot),
                     Err(denied) => is_full |= denied == Denied::Full,
                 }
@@ -147,10 +146,7 @@ fn seat(member: &Arc<Member>, rules: Rules, now: Instant) -> (Option<Seat>, Opti
         (Some(whole), Some(since)) => share(whole, now.saturating_duration_since(since), now),
         _ => (FINE, None),
     };
-    (
-        Some(Seat { member: Arc::clone(member), passes: Passes::new(member), weight: weight * percent, is_forced }),
-        change,
-    )
+    (Some(Seat { member: Arc::clone(member), weight: weight * percent, is_forced }), change)
 }
 
 /// What share of its weight, of [`FINE`], a target has that came back so long ago, and until when.

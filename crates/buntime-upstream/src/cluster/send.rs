@@ -8,7 +8,7 @@ use std::{
 
 use axum::body::Body;
 use buntime_core::{Error, ErrorKind, Retry};
-use buntime_http::upstream::{Answer, ConnectFailure, UpstreamError, is_idempotent};
+use buntime_http::upstream::{ConnectFailure, UpstreamError, is_idempotent};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{
@@ -19,25 +19,15 @@ use super::{
     rota::Marks,
     target::{Denied, Slot},
 };
-use crate::forward::Fields;
 
 /// What a client is told to wait when nothing says better, in seconds.
 const COME_BACK: u64 = 5;
-
-/// Of so many requests to a target one is timed: reading the clock costs each of them.
-const TIMED: u64 = 4;
 
 /// How often who waits looks, at most, whether a target came back.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl Cluster {
-    /// `fields`: what the request's are made of, where they can be made once more.
-    pub(super) async fn send_balanced(
-        &self,
-        request: Request<Body>,
-        call: &Call<'_>,
-        fields: Option<&Fields<'_>>,
-    ) -> Result<Response<Body>, Error> {
+    pub(super) async fn send_balanced(&self, request: Request<Body>, call: &Call<'_>) -> Result<Response<Body>, Error> {
         self.commons.tally.requests.fetch_add(1, Relaxed);
         let own = self.policy.timeout.map(|limit| Instant::now() + limit);
         let deadline = [call.deadline, own].into_iter().flatten().min();
@@ -49,7 +39,7 @@ impl Cluster {
             Some(entered) => entered?,
             None => Box::pin(round.enter()).await?,
         };
-        let mut draft = self.draft(request, call, fields);
+        let mut draft = self.draft(request, call);
         let mut left = self.policy.retries;
         loop {
             let outcome = round.attempt(&slot, &mut draft, left > 0).await;
@@ -80,13 +70,13 @@ impl Cluster {
         }
     }
 
-    fn draft<'a>(&self, request: Request<Body>, call: &Call<'_>, fields: Option<&'a Fields<'a>>) -> Draft<'a> {
+    fn draft(&self, request: Request<Body>, call: &Call<'_>) -> Draft {
         let shadow = self.mirror.as_ref().and_then(|mirror| mirror.shadow(&request, call));
         if self.policy.retries == 0 && shadow.is_none() && !self.policy.spreads {
             return Draft::once(request);
         }
         let keep = if self.policy.repeats(request.method()) { self.policy.keep } else { 0 };
-        Draft::repeatable(request, fields, keep, shadow)
+        Draft::repeatable(request, keep, shadow)
     }
 
     /// A place that is free, or why there will be none. `None`: all are taken.
@@ -180,29 +170,24 @@ impl Round<'_> {
     }
 
     /// Sends it to the slot's target and waits for the answer's head.
-    async fn attempt(
-        &self,
-        slot: &Slot,
-        draft: &mut Draft<'_>,
-        again: bool,
-    ) -> Result<Response<Answer>, UpstreamError> {
+    async fn attempt(&self, slot: &Slot, draft: &mut Draft, again: bool) -> Result<Response<Body>, UpstreamError> {
         let target = slot.target();
-        let number = target.counts.requests.fetch_add(1, Relaxed);
-        let began = number.is_multiple_of(TIMED).then(Instant::now);
-        let own = self.cluster.policy.try_timeout.map(|limit| Instant::now() + limit);
+        target.counts.requests.fetch_add(1, Relaxed);
+        let began = Instant::now();
+        let own = self.cluster.policy.try_timeout.map(|limit| began + limit);
         let sending = target.wire.send(draft, self.call, again);
         let sent = match [self.deadline, own].into_iter().flatten().min() {
             None => sending.await,
             Some(until) => tokio::time::timeout_at(until.into(), sending).await.unwrap_or(Err(UpstreamError::Timeout)),
         };
-        if let Some(began) = began.filter(|_| sent.is_ok()) {
+        if sent.is_ok() {
             target.note_latency(began.elapsed());
         }
         sent
     }
 
     /// Tells the target how it did. `Some`: a failure that may be repeated so.
-    fn judge(&mut self, slot: &mut Slot, outcome: &Result<Response<Answer>, UpstreamError>) -> Option<Retry> {
+    fn judge(&mut self, slot: &mut Slot, outcome: &Result<Response<Body>, UpstreamError>) -> Option<Retry> {
         let (what, retry) = match outcome {
             Ok(response) if response.status().is_server_error() => {
                 let status = response.status();
@@ -222,7 +207,7 @@ impl Round<'_> {
         retry
     }
 
-    fn may_repeat(&self, retry: Retry, draft: &Draft<'_>) -> bool {
+    fn may_repeat(&self, retry: Retry, draft: &Draft) -> bool {
         let allowed = match retry {
             Retry::Never => false,
             Retry::Safe => true,
@@ -272,7 +257,7 @@ impl Round<'_> {
         self.enter().await.ok()
     }
 
-    fn finish(self, outcome: Result<Response<Answer>, UpstreamError>, slot: Slot) -> Result<Response<Body>, Error> {
+    fn finish(self, outcome: Result<Response<Body>, UpstreamError>, slot: Slot) -> Result<Response<Body>, Error> {
         match outcome {
             Ok(response) => {
                 if !self.failed.is_empty() {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
@@ -14,7 +13,6 @@ use buntime_config::model::PassiveHealth;
 use buntime_core::{
     Clock,
     breaker::{Admission, Breaker, BreakerState},
-    stats::{SHARDS, shard},
 };
 
 use super::{
@@ -308,9 +306,9 @@ pub(super) enum Denied {
 }
 
 impl Member {
-    /// Takes a request in. `forced`: whatever its breaker says. Is it a probe?
+    /// Takes a request in. `forced`: whatever its breaker says.
     #[inline]
-    fn enter(&self, forced: bool) -> Result<bool, Denied> {
+    pub(super) fn claim(self: &Arc<Self>, forced: bool) -> Result<Slot, Denied> {
         let probe = match &self.breaker {
             Some(breaker) if !forced => match breaker.admit() {
                 Admission::Enter => false,
@@ -333,45 +331,14 @@ impl Member {
                 }
             }
         }
-        Ok(probe)
-    }
-}
-
-/// A member, by a count of its own for each shard of threads: whoever takes a place takes no count from other threads.
-#[derive(Clone, Debug)]
-pub(super) struct Passes([Arc<Pass>; SHARDS]);
-
-/// One of them, on cache lines of its own.
-#[derive(Debug)]
-#[repr(align(128))]
-pub(super) struct Pass(Arc<Member>);
-
-impl Passes {
-    pub(super) fn new(member: &Arc<Member>) -> Self {
-        Self(std::array::from_fn(|_| Arc::new(Pass(Arc::clone(member)))))
-    }
-
-    /// Takes a request in. `forced`: whatever its breaker says.
-    #[inline]
-    pub(super) fn claim(&self, forced: bool) -> Result<Slot, Denied> {
-        let member = &self.0[shard()];
-        let probe = member.enter(forced)?;
-        Ok(Slot { member: Arc::clone(member), probe, left: false })
-    }
-}
-
-impl Deref for Pass {
-    type Target = Member;
-
-    fn deref(&self) -> &Member {
-        &self.0
+        Ok(Slot { member: Arc::clone(self), probe, left: false })
     }
 }
 
 /// One request at a target. Dropped, its place is free again.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) member: Arc<Pass>,
+    pub(super) member: Arc<Member>,
     /// It entered as a probe, and how it ended was not told yet.
     probe: bool,
     left: bool,

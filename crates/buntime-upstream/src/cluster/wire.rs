@@ -14,7 +14,7 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use buntime_core::stats::{SHARDS, shard};
-use buntime_http::upstream::{Answer, Protocol, SetupError, Upstream, UpstreamError, UpstreamOptions};
+use buntime_http::upstream::{Protocol, SetupError, Upstream, UpstreamError, UpstreamOptions};
 use futures_util::{FutureExt, future::Either};
 use http::{
     HeaderValue, Request, Response, Uri, header,
@@ -180,13 +180,13 @@ impl Wire {
     /// Sends the request as this target wants it. `again`: the draft is needed once more.
     pub(super) fn send<'a>(
         &'a self,
-        draft: &'a mut Draft<'_>,
+        draft: &'a mut Draft,
         call: &'a Call<'_>,
         again: bool,
-    ) -> impl Future<Output = Result<Response<Answer>, UpstreamError>> + Send + use<'a> {
+    ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send + use<'a> {
         let addresses = self.names.as_ref().map(|names| (names, names.addresses.load_full()));
         match addresses.filter(|(_, addresses)| !addresses.is_empty()) {
-            None => Either::Left(self.line.of(call).ask(draft.make(self, call, again))),
+            None => Either::Left(self.line.of(call).send(draft.make(self, call, again))),
             // Boxed: few targets are names, and this may need several of what one address needs.
             Some((names, addresses)) => Either::Right(self.send_in_turn(names, addresses, draft, call, again).boxed()),
         }
@@ -197,10 +197,10 @@ impl Wire {
         &self,
         names: &Names,
         addresses: Arc<Vec<Address>>,
-        draft: &mut Draft<'_>,
+        draft: &mut Draft,
         call: &Call<'_>,
         again: bool,
-    ) -> Result<Response<Answer>, UpstreamError> {
+    ) -> Result<Response<Body>, UpstreamError> {
         let turn = names.turn.fetch_add(1, Relaxed);
         let mut tried = 0u64;
         let mut last = UpstreamError::Timeout;
@@ -208,7 +208,7 @@ impl Wire {
             tried |= 1 << index;
             let address = &addresses[index];
             let more = (tried.count_ones() as usize) < addresses.len();
-            match address.line.of(call).ask(draft.make(self, call, again || more)).await {
+            match address.line.of(call).send(draft.make(self, call, again || more)).await {
                 Err(UpstreamError::Connect(failure)) => {
                     address.failed.store(true, Relaxed);
                     last = UpstreamError::Connect(failure);
@@ -255,17 +255,17 @@ impl Wire {
         &self,
         mut request: Request<Body>,
         call: &Call<'_>,
-    ) -> Result<Response<Answer>, UpstreamError> {
+    ) -> Result<Response<Body>, UpstreamError> {
         self.name_host(&mut request, call);
-        let Some(names) = &self.names else { return self.line.of(call).ask(request).await };
+        let Some(names) = &self.names else { return self.line.of(call).send(request).await };
         let addresses = names.addresses.load_full();
         if addresses.is_empty() {
-            return self.line.of(call).ask(request).await;
+            return self.line.of(call).send(request).await;
         }
         let turn = names.turn.fetch_add(1, Relaxed);
         let chosen = next(&addresses, turn, 0).map(|index| &addresses[index]);
         let line = chosen.map_or(&self.line, |address| &address.line);
-        let sent = line.of(call).ask(request).await;
+        let sent = line.of(call).send(request).await;
         if let (Err(UpstreamError::Connect(_)), Some(address)) = (&sent, chosen) {
             address.failed.store(true, Relaxed);
         }
@@ -278,9 +278,9 @@ impl Wire {
         &'a self,
         mut request: Request<Body>,
         call: &Call<'_>,
-    ) -> impl Future<Output = Result<Response<Answer>, UpstreamError>> + Send + use<'a> {
+    ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send + use<'a> {
         self.address(&mut request, call);
-        self.line.of(call).ask(request)
+        self.line.of(call).send(request)
     }
 }
 

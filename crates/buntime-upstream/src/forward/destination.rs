@@ -6,15 +6,11 @@ use axum::body::Body;
 use buntime_core::Error;
 use http::{Request, Response};
 
-use super::Fields;
-
 /// A request that is ready to be sent to any target.
 #[derive(Debug)]
-pub struct Outgoing<'a> {
+pub struct Outgoing {
     /// The request, its target a path and query without any target's own prefix.
     pub request: Request<Body>,
-    /// What its header fields were made of, where they can be made once more: whoever changes them leaves nothing here.
-    pub fields: Option<&'a Fields<'a>>,
     /// `Host` says the target that is asked; otherwise it stays as it is.
     pub target_host: bool,
     /// `Origin`, where there is one, says the target that is asked; otherwise it stays as it is.
@@ -37,11 +33,8 @@ pub trait Destination: Send + Sync + 'static {
     ///
     /// # Errors
     /// What to answer the client with.
-    fn send(&self, outgoing: Outgoing<'_>) -> impl Future<Output = Result<Response<Body>, Error>> + Send;
+    fn send(&self, outgoing: Outgoing) -> impl Future<Output = Result<Response<Body>, Error>> + Send;
 
     /// Has it a time limit of its own? That replaces the server's `requestTimeout`.
     fn keeps_time(&self) -> bool;
-
-    /// May it send a request more than once?
-    fn may_repeat(&self) -> bool;
 }

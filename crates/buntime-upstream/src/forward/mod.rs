@@ -19,7 +19,6 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, uri::
 use tokio_util::sync::CancellationToken;
 
 pub use destination::{Destination, Outgoing};
-pub use request::Fields;
 pub use service::{RouteOptions, ServiceRoute};
 
 /// The longest WebSocket message, in bytes, where nobody says otherwise.
@@ -81,9 +80,8 @@ impl ForwardOptions {
             // Boxed apart: far larger than what all other requests need.
             return Box::pin(websocket::open(self, destination, cx, path)).await;
         }
-        let made = request::prepare(self, cx, path, false, destination.may_repeat());
-        let fields = if made.is_kept { Some(made.way.fields(self, cx)) } else { None };
-        let outgoing = Outgoing { fields: fields.as_ref(), ..self.outgoing(destination, cx, made.request, false) };
+        let request = request::prepare(self, cx, path, false);
+        let outgoing = self.outgoing(destination, cx, request, false);
         self.answer(destination.send(outgoing).await?)
     }
 
@@ -102,11 +100,10 @@ impl ForwardOptions {
         cx: &Cx<Http>,
         request: Request<Body>,
         upgrade: bool,
-    ) -> Outgoing<'static> {
+    ) -> Outgoing {
         let says = |field| self.set.iter().any(|(name, _)| *name == field);
         Outgoing {
             request,
-            fields: None,
             target_host: !self.preserve_host && !says(header::HOST),
             target_origin: self.target_origin && !says(header::ORIGIN),
             upgrade,

@@ -48,7 +48,7 @@ pub(super) async fn open<D: Destination>(
         return Err(Error::new(ErrorKind::Malformed).with_detail(what));
     };
     let stopping = stopping(options, cx);
-    let mut request = prepare(options, cx, path, true, false).request;
+    let mut request = prepare(options, cx, path, true);
     let shown = cx.stages().has(Stage::Message);
     if shown {
         // Messages that are looked at must be readable.
