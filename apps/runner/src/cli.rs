@@ -189,6 +189,7 @@ fn check(file: Option<&Path>, plugins: Vec<String>) -> Outcome {
         &loaded,
         &origin.catalog,
         &program::program(&loaded.config, &loaded.config.plugins, &origin.catalog),
+        &*origin.env,
     ));
     let found = loaded.diagnostics(found);
     let told: String = [&loaded.warnings, &found]

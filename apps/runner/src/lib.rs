@@ -20,6 +20,7 @@
 mod admin;
 pub mod catalog;
 pub mod cli;
+mod databases;
 mod explain;
 mod gateway;
 mod keeper;

@@ -5,7 +5,7 @@ mod problems;
 use std::{collections::BTreeSet, sync::Arc};
 
 use buntime_config::{
-    Config, Diagnostics, Loaded, PluginEntry, Problem,
+    Config, Diagnostics, Env, Loaded, PluginEntry, Problem,
     model::{Consumer, ConsumerMatch as Match, Service},
 };
 use buntime_core::{
@@ -15,7 +15,7 @@ use buntime_core::{
 use buntime_http::server::TlsFiles;
 
 pub(crate) use self::problems::problems;
-use crate::{catalog, overlay::Overlay, services};
+use crate::{catalog, databases, overlay::Overlay, services};
 
 /// What is to run.
 pub(crate) fn program(config: &Config, entries: &[PluginEntry], catalog: &Catalog) -> Program {
@@ -97,7 +97,7 @@ pub(crate) fn tell(warnings: &Diagnostics) {
 
 /// What can be found wrong without starting anything: plugins that do not go together, certificates that cannot be
 /// used.
-pub(crate) async fn preflight(loaded: &Loaded, catalog: &Catalog, program: &Program) -> Vec<Problem> {
+pub(crate) async fn preflight(loaded: &Loaded, catalog: &Catalog, program: &Program, env: &dyn Env) -> Vec<Problem> {
     let mut found = Vec::new();
     // A host without plugins starts nothing and judges programs.
     match buntime_core::Host::builder().catalog(catalog.clone()).start().await {
@@ -110,6 +110,7 @@ pub(crate) async fn preflight(loaded: &Loaded, catalog: &Catalog, program: &Prog
         Err(errors) => found.extend(problems(&errors, &loaded.config, &Overlay::default())),
     }
     found.extend(services::judge(&loaded.config));
+    found.extend(databases::judge(&loaded.config, env));
     if let Some(Err(error)) = tls_files(&loaded.config).map(|files| files.load().map(drop)) {
         found.push(Problem::at("/server/tls", error.to_string()));
     }
@@ -131,6 +132,9 @@ pub(crate) fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str
     }
     if before.data_dir != after.data_dir {
         keys.insert("dataDir");
+    }
+    if databases::written(before) != databases::written(after) {
+        keys.insert("database.adapters");
     }
     if before.log.format != after.log.format {
         keys.insert("log.format");

@@ -16,7 +16,7 @@ pub(crate) use self::plugins::explain as explain_alone;
 pub use self::running::{ReloadRefused, Running};
 use crate::{
     admin::{self, Admin},
-    catalog,
+    catalog, databases,
     gateway::{Gateway, Shared},
     keeper::{Keeper, Origin, Parts},
     logging::Logging,
@@ -110,7 +110,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     // A certificate that cannot be used is told at its place, and with everything else that `check` would find.
     if program::tls_files(&loaded.config).is_some_and(|files| files.load().is_err()) {
         let program = program::program(&loaded.config, &loaded.config.plugins, &origin.catalog);
-        let found = program::preflight(&loaded, &origin.catalog, &program).await;
+        let found = program::preflight(&loaded, &origin.catalog, &program, &*origin.env).await;
         if !found.is_empty() {
             return Err(config_error(loaded.diagnostics(found)));
         }
@@ -122,7 +122,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         limits: settings::limits(&loaded.config),
         workers: options.workers,
     })?;
-    let registry = Arc::new(plugins::open_databases(&loaded).await?);
+    let registry = Arc::new(databases::open(&loaded, &*origin.env).await?);
     let starting = Starting { origin, loaded, logging, server, registry: Arc::clone(&registry) };
     match starting.go(options.watch.then_some(text)).await {
         Ok(running) => Ok(running),

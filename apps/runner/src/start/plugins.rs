@@ -8,10 +8,7 @@ use buntime_core::{
     services::{BaseDir, Services},
     upstreams::Upstreams,
 };
-use buntime_database::{
-    Registry,
-    sqlite::{Options as SqliteOptions, Sqlite},
-};
+use buntime_database::Registry;
 use buntime_http::server::ServerStats;
 use buntime_ssrf::Outbound;
 use buntime_upstream::Clusters;
@@ -20,6 +17,7 @@ use serde_json::Value;
 use super::{StartError, config_error};
 use crate::{
     admin::guard::Guard,
+    databases,
     explain::Asked,
     gateway::{frozen::Frozen, in_flight::InFlight},
     keeper::{Current, Origin},
@@ -34,13 +32,6 @@ pub(super) struct Started {
     pub(super) store: Store,
     pub(super) opening: Opening,
     pub(super) current: Current,
-}
-
-pub(super) async fn open_databases(loaded: &Loaded) -> Result<Registry, StartError> {
-    let path = loaded.config.data_dir.clone();
-    let sqlite = Sqlite::open(SqliteOptions::in_dir(&path)).await;
-    let sqlite = sqlite.map_err(|source| StartError::Data { path, source })?;
-    Ok(Registry::builder().add(Arc::new(sqlite), true).build()?)
 }
 
 /// Starts the plugins of a configuration, with what the admin API changed.
@@ -61,7 +52,7 @@ pub(super) async fn start(
         Err(mut found) => {
             // With everything else that `check` would find.
             let program = program::program(config, &config.plugins, &origin.catalog);
-            found.extend(program::preflight(loaded, &origin.catalog, &program).await);
+            found.extend(program::preflight(loaded, &origin.catalog, &program, &*origin.env).await);
             return Err(config_error(loaded.diagnostics(found)));
         }
     };
@@ -88,7 +79,7 @@ pub(super) async fn start(
 /// What would happen to a request, without a listener: the plugins are started, asked, and stopped.
 pub(crate) async fn explain(origin: &Origin, asked: &Asked) -> Result<Value, StartError> {
     let loaded = Arc::new(origin.load().map_err(config_error)?);
-    let registry = Arc::new(open_databases(&loaded).await?);
+    let registry = Arc::new(databases::open(&loaded, &*origin.env).await?);
     let started = start(origin, &loaded, &registry, &Arc::default()).await;
     let result = match started {
         Ok(Started { host, opening, .. }) => {

@@ -6,6 +6,7 @@ mod admin;
 mod binary;
 mod cli;
 mod config_files;
+mod databases;
 mod fixture;
 mod gateway;
 mod persistence;
