@@ -35,8 +35,10 @@ pub async fn readme_with<P: Plugin>(text: &str, make: impl Fn() -> P, services: 
         .collect();
     assert!(!entries.is_empty(), "the README shows no configuration");
     assert!(!curls.is_empty(), "the README shows no curl line");
+    let data = tempfile::tempdir().expect("a temporary directory");
     for (index, settings) in entries.into_iter().enumerate() {
-        let host = Host::builder().plugin(make(), settings.clone()).services(services()).start().await;
+        let host = Host::builder().plugin(make(), settings.clone()).services(services()).data_dir(data.path());
+        let host = host.start().await;
         let host = host.unwrap_or_else(|problems| panic!("{settings} does not start: {problems:?}"));
         if index == 0 {
             let app = Router::new().merge(host.router()).merge(host.admin_router()).layer(host.layer());

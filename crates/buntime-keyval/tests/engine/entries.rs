@@ -19,7 +19,10 @@ async fn list(place: &Place, selector: &Selector, limit: u32, reverse: bool) -> 
 
 #[tokio::test]
 async fn what_is_written_is_read_also_after_a_restart() {
-    let place = Place::new().await;
+    what_is_written_is_read_also_after_a_restart_in(Place::new().await).await;
+}
+
+pub(crate) async fn what_is_written_is_read_also_after_a_restart_in(place: Place) {
     let entries = [
         (key!["a", 1], Value::U64(u64::MAX)),
         (key!["a", true, 1.5], bytes("")),
@@ -42,7 +45,10 @@ async fn what_is_written_is_read_also_after_a_restart() {
 
 #[tokio::test]
 async fn lists_are_in_order_by_prefix_and_range() {
-    let place = Place::new().await;
+    lists_are_in_order_by_prefix_and_range_in(Place::new().await).await;
+}
+
+pub(crate) async fn lists_are_in_order_by_prefix_and_range_in(place: Place) {
     let keys =
         [key!["u"], key!["u", -1.0], key!["u", 2.0], key!["u", 10.0], key!["u", "a"], key!["u", "a", "b"], key!["u2"]];
     let write = keys.iter().fold(Atomic::new(), |write, key| write.set(key.clone(), Value::U64(1)));
@@ -72,7 +78,10 @@ async fn lists_are_in_order_by_prefix_and_range() {
 
 #[tokio::test]
 async fn checks_hold_or_nothing_happens() {
-    let place = Place::new().await;
+    checks_hold_or_nothing_happens_in(Place::new().await).await;
+}
+
+pub(crate) async fn checks_hold_or_nothing_happens_in(place: Place) {
     let set = |versionstamp| {
         Atomic::new().check(key!["a"], versionstamp).set(key!["a"], Value::U64(1)).set(key!["b"], bytes("b"))
     };
@@ -86,7 +95,10 @@ async fn checks_hold_or_nothing_happens() {
 
 #[tokio::test]
 async fn mutations_of_one_key_follow_each_other() {
-    let place = Place::new().await;
+    mutations_of_one_key_follow_each_other_in(Place::new().await).await;
+}
+
+pub(crate) async fn mutations_of_one_key_follow_each_other_in(place: Place) {
     let write = Atomic::new()
         .set(key!["n"], Value::U64(5))
         .sum(key!["n"], 3)
@@ -129,7 +141,10 @@ async fn a_function_changes_what_is_there_or_refuses() {
 
 #[tokio::test]
 async fn the_commit_can_be_part_of_a_key() {
-    let place = Place::new().await;
+    the_commit_can_be_part_of_a_key_in(Place::new().await).await;
+}
+
+pub(crate) async fn the_commit_can_be_part_of_a_key_in(place: Place) {
     let write = Atomic::new().mutate(key!["log"], Change::SetVersionstamped(bytes("x")));
     let commit = place.kv.commit(write).await.unwrap().versionstamp().unwrap();
     let below = Selector::prefix(key!["log"]);
@@ -138,7 +153,10 @@ async fn the_commit_can_be_part_of_a_key() {
 
 #[tokio::test]
 async fn what_has_expired_is_never_seen_and_is_swept_away() {
-    let place = Place::new().await;
+    what_has_expired_is_never_seen_and_is_swept_away_in(Place::new().await).await;
+}
+
+pub(crate) async fn what_has_expired_is_never_seen_and_is_swept_away_in(place: Place) {
     let until = place.now() + 100;
     place.kv.commit(Atomic::new().set_until(key!["t"], Value::U64(1), until).sum(key!["t"], 1)).await.unwrap();
     let entry = place.kv.get(&key!["t"]).await.unwrap().unwrap();
@@ -157,7 +175,10 @@ async fn what_has_expired_is_never_seen_and_is_swept_away() {
 
 #[tokio::test]
 async fn limits_are_said_in_denos_words() {
-    let place = Place::new().await;
+    limits_are_said_in_denos_words_in(Place::new().await).await;
+}
+
+pub(crate) async fn limits_are_said_in_denos_words_in(place: Place) {
     let words = |write| async { place.kv.commit(write).await.unwrap_err().to_string() };
     let long = "x".repeat(3000);
     assert_eq!(
@@ -179,7 +200,10 @@ async fn limits_are_said_in_denos_words() {
 
 #[tokio::test]
 async fn namespaces_are_apart_and_have_quotas() {
-    let place = Place::new().await;
+    namespaces_are_apart_and_have_quotas_in(Place::new().await).await;
+}
+
+pub(crate) async fn namespaces_are_apart_and_have_quotas_in(place: Place) {
     let other = place.engine.namespace("other", Limits::DENO).await.unwrap();
     place.kv.commit(Atomic::new().set(key!["a"], Value::U64(1))).await.unwrap();
     assert_eq!(other.get(&key!["a"]).await.unwrap(), None);

@@ -1,7 +1,8 @@
-//! The engine on a real database.
+//! The engine on real databases.
 
 mod entries;
 mod many;
 mod place;
+mod postgres;
 mod queues;
 mod watches;

@@ -14,7 +14,11 @@ fn number(value: &Value) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_all_that_check_the_same_one_wins() {
-    let place = Arc::new(Place::new().await);
+    of_all_that_check_the_same_one_wins_in(Place::new().await).await;
+}
+
+pub(crate) async fn of_all_that_check_the_same_one_wins_in(place: Place) {
+    let place = Arc::new(place);
     place.kv.commit(Atomic::new().set(key!["n"], Value::U64(0))).await.unwrap();
     let client = |_| {
         let place = Arc::clone(&place);
@@ -34,8 +38,12 @@ async fn of_all_that_check_the_same_one_wins() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn money_is_moved_and_never_made() {
+    money_is_moved_and_never_made_in(Place::new().await).await;
+}
+
+pub(crate) async fn money_is_moved_and_never_made_in(place: Place) {
     const ACCOUNTS: i32 = 8;
-    let place = Arc::new(Place::new().await);
+    let place = Arc::new(place);
     let start = (0..ACCOUNTS).fold(Atomic::new(), |write, n| write.set(key!["account", n], Value::U64(100)));
     place.kv.commit(start).await.unwrap();
     let reader = |_| {
@@ -77,7 +85,11 @@ async fn money_is_moved_and_never_made() {
 /// A write that was dropped by its caller happened whole or not at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_goes_away_leaves_no_half() {
-    let place = Arc::new(Place::new().await);
+    who_goes_away_leaves_no_half_in(Place::new().await).await;
+}
+
+pub(crate) async fn who_goes_away_leaves_no_half_in(place: Place) {
+    let place = Arc::new(place);
     let client = |n: i32| {
         let place = Arc::clone(&place);
         tokio::spawn(async move {

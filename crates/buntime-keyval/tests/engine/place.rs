@@ -1,8 +1,12 @@
-//! A store in a directory of its own, with a clock that a test turns.
+//! A store in a place of its own, with a clock that a test turns.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use buntime_database::{
@@ -12,34 +16,47 @@ use buntime_database::{
 use buntime_keyval::{Engine, Limits, Namespace, Options, engine::Clock};
 use tempfile::TempDir;
 
+/// Opens the database of a place, again and again.
+type Opener = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Adapter>> + Send>> + Send + Sync>;
+
 pub(crate) struct Place {
     pub(crate) engine: Engine,
     pub(crate) kv: Namespace,
     pub(crate) time: Arc<AtomicU64>,
     database: Arc<dyn Adapter>,
-    dir: TempDir,
+    opener: Opener,
 }
 
 impl Place {
+    /// In a directory of its own.
     pub(crate) async fn new() -> Self {
-        let time = Arc::new(AtomicU64::new(1_000_000));
-        Self::open(TempDir::new().unwrap(), time).await
+        let dir = Arc::new(TempDir::new().unwrap());
+        Self::of(Box::new(move || {
+            let dir = Arc::clone(&dir);
+            Box::pin(async move { Arc::new(Sqlite::open(File::in_dir(dir.path())).await.unwrap()) as Arc<dyn Adapter> })
+        }))
+        .await
     }
 
-    async fn open(dir: TempDir, time: Arc<AtomicU64>) -> Self {
-        let database: Arc<dyn Adapter> = Arc::new(Sqlite::open(File::in_dir(dir.path())).await.unwrap());
+    /// In whatever database that opens.
+    pub(crate) async fn of(opener: Opener) -> Self {
+        Self::open(opener, Arc::new(AtomicU64::new(1_000_000))).await
+    }
+
+    async fn open(opener: Opener, time: Arc<AtomicU64>) -> Self {
+        let database = opener().await;
         let read = Arc::clone(&time);
         let clock = Clock::new(move || read.load(Ordering::Relaxed));
         let engine = Engine::open(database.clone(), Options { clock, ..Options::default() }).await.unwrap();
         let kv = engine.namespace("default", Limits::DENO).await.unwrap();
-        Self { engine, kv, time, database, dir }
+        Self { engine, kv, time, database, opener }
     }
 
     /// Closed and opened again.
     pub(crate) async fn again(self) -> Self {
         self.engine.close().await;
         self.database.close().await;
-        Self::open(self.dir, self.time).await
+        Self::open(self.opener, self.time).await
     }
 
     pub(crate) fn pass(&self, millis: u64) {

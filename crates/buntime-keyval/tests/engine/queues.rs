@@ -27,7 +27,10 @@ fn payloads(got: &[buntime_keyval::engine::Delivery]) -> Vec<Value> {
 
 #[tokio::test]
 async fn messages_come_by_priority_then_by_time_and_not_before_it() {
-    let place = Place::new().await;
+    messages_come_by_priority_then_by_time_and_not_before_it_in(Place::new().await).await;
+}
+
+pub(crate) async fn messages_come_by_priority_then_by_time_and_not_before_it_in(place: Place) {
     let later = message(3).not_before(place.now() + 500);
     let urgent = Message { priority: 9, ..message(2) };
     let write = Atomic::new().enqueue(message(1)).enqueue(urgent).enqueue(later).enqueue(message(4));
@@ -44,7 +47,10 @@ async fn messages_come_by_priority_then_by_time_and_not_before_it() {
 
 #[tokio::test]
 async fn a_lease_ends_and_only_its_holder_finishes() {
-    let place = Place::new().await;
+    a_lease_ends_and_only_its_holder_finishes_in(Place::new().await).await;
+}
+
+pub(crate) async fn a_lease_ends_and_only_its_holder_finishes_in(place: Place) {
     let (id, _) = place.kv.enqueue(message(1)).await.unwrap();
     let first = take(&place, 1).await.remove(0);
     assert_eq!((&first.id, first.attempts, first.tries), (&id, 1, 3));
@@ -64,7 +70,10 @@ async fn a_lease_ends_and_only_its_holder_finishes() {
 
 #[tokio::test]
 async fn who_never_answers_does_not_loop_for_ever() {
-    let place = Place::new().await;
+    who_never_answers_does_not_loop_for_ever_in(Place::new().await).await;
+}
+
+pub(crate) async fn who_never_answers_does_not_loop_for_ever_in(place: Place) {
     place.kv.enqueue(Message { keys_if_undelivered: vec![key!["lost", 1]], ..message(1) }).await.unwrap();
     let mut watch = place.kv.watch(vec![key!["lost", 1]]).unwrap();
     assert_eq!(watch.next().await.unwrap(), [(true, None)]);
@@ -80,7 +89,10 @@ async fn who_never_answers_does_not_loop_for_ever() {
 
 #[tokio::test]
 async fn failures_follow_the_schedule_and_end_as_dead_letters() {
-    let place = Place::new().await;
+    failures_follow_the_schedule_and_end_as_dead_letters_in(Place::new().await).await;
+}
+
+pub(crate) async fn failures_follow_the_schedule_and_end_as_dead_letters_in(place: Place) {
     let (id, _) = place.kv.enqueue(message(1)).await.unwrap();
     for pause in [1000, 5000] {
         let got = take(&place, 1).await.remove(0);
@@ -107,7 +119,10 @@ async fn failures_follow_the_schedule_and_end_as_dead_letters() {
 
 #[tokio::test]
 async fn one_message_for_a_deduplication_key() {
-    let place = Place::new().await;
+    one_message_for_a_deduplication_key_in(Place::new().await).await;
+}
+
+pub(crate) async fn one_message_for_a_deduplication_key_in(place: Place) {
     let once = |n| Message { dedup: Some("order-7".into()), ..message(n) };
     let (first, _) = place.kv.enqueue(once(1)).await.unwrap();
     assert_eq!(place.kv.enqueue(once(2)).await.unwrap().0, first);
@@ -123,8 +138,12 @@ async fn one_message_for_a_deduplication_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_waits_is_woken_and_everything_comes_once() {
+    who_waits_is_woken_and_everything_comes_once_in(Place::new().await).await;
+}
+
+pub(crate) async fn who_waits_is_woken_and_everything_comes_once_in(place: Place) {
     const ALL: u64 = 1000;
-    let place = Arc::new(Place::new().await);
+    let place = Arc::new(place);
     let seen = Arc::new(Mutex::new(HashSet::new()));
     let consumer = |n: usize| {
         let (place, seen) = (Arc::clone(&place), Arc::clone(&seen));

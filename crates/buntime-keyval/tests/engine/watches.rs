@@ -16,7 +16,10 @@ fn keys(told: &Told) -> Vec<(Key, bool)> {
 
 #[tokio::test]
 async fn keys_are_told_now_and_when_they_change() {
-    let place = Place::new().await;
+    keys_are_told_now_and_when_they_change_in(Place::new().await).await;
+}
+
+pub(crate) async fn keys_are_told_now_and_when_they_change_in(place: Place) {
     place.kv.commit(Atomic::new().set(key!["a"], Value::U64(1))).await.unwrap();
     let mut watch = place.kv.watch(vec![key!["a"], key!["b"]]).unwrap();
     let first = watch.next().await.unwrap();
@@ -35,7 +38,10 @@ async fn keys_are_told_now_and_when_they_change() {
 
 #[tokio::test]
 async fn a_prefix_is_told_of_what_is_below_it() {
-    let place = Place::new().await;
+    a_prefix_is_told_of_what_is_below_it_in(Place::new().await).await;
+}
+
+pub(crate) async fn a_prefix_is_told_of_what_is_below_it_in(place: Place) {
     place.kv.commit(Atomic::new().set(key!["u", 1], Value::U64(1)).set(key!["v"], Value::U64(1))).await.unwrap();
     let mut all = place.kv.watch_below(key!["u"], WatchFrom::Everything).await.unwrap();
     let first = all.next().await.unwrap();
@@ -63,7 +69,11 @@ async fn a_prefix_is_told_of_what_is_below_it() {
 /// However fast the writes, whoever applies what it is told ends with what there is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_last_state_is_never_lost() {
-    let place = Arc::new(Place::new().await);
+    the_last_state_is_never_lost_in(Place::new().await).await;
+}
+
+pub(crate) async fn the_last_state_is_never_lost_in(place: Place) {
+    let place = Arc::new(place);
     let mut changes = place.kv.watch_below(key!["k"], WatchFrom::Everything).await.unwrap();
     let watcher = tokio::spawn(async move {
         let mut state = BTreeMap::new();

@@ -11,6 +11,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{Api, Query, malformed};
 use crate::{
     desk::Desk,
+    history::Sample,
     limits::time::of_day,
     log::{REMEMBERED, ring::Seen, tally::milliseconds},
 };
@@ -154,7 +155,7 @@ pub(super) async fn history(State(api): State<Api>, Query(which): Query<WhichSam
     if !(1..=most).contains(&asked) {
         return Err(malformed(format!("`limit` is a number from 1 to {most}")));
     }
-    Ok(Json(history.last(asked).iter().map(|sample| sample.show()).collect()))
+    Ok(Json(history.last(asked).iter().map(Sample::show).collect()))
 }
 
 pub(super) async fn forget_history(State(api): State<Api>) -> Result<Json<Value>, Error> {

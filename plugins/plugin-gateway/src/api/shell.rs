@@ -55,7 +55,7 @@ pub(super) async fn exclude(State(api): State<Api>, body: axum::body::Bytes) -> 
     }
     let added = shell.excludes.add(name).await.map_err(|refused| match refused {
         Refused::TooMany => Error::new(ErrorKind::Conflict).with_detail(refused.to_string()),
-        Refused::Database(error) => unkept(error),
+        Refused::Database(error) => unkept(&error),
     })?;
     let mut shown = show(name, Source::Added);
     shown["persisted"] = json!(shell.excludes.is_kept());
@@ -69,7 +69,7 @@ pub(super) async fn include(State(api): State<Api>, Path(name): Path<String>) ->
     if shell.excludes.is_configured(&name) {
         return Err(malformed("Cannot remove environment-based exclude"));
     }
-    let deleted = shell.excludes.remove(&name).await.map_err(unkept)?;
+    let deleted = shell.excludes.remove(&name).await.map_err(|error| unkept(&error))?;
     Ok(Json(json!({ "deleted": deleted, "basename": name })))
 }
 
@@ -77,6 +77,6 @@ fn check(name: &str) -> Result<(), Error> {
     if is_basename(name) { Ok(()) } else { Err(malformed("Invalid basename format")) }
 }
 
-fn unkept(error: buntime_core::BoxError) -> Error {
+fn unkept(error: &buntime_core::BoxError) -> Error {
     Error::new(ErrorKind::PluginFailed).with_detail("The database does not answer").with_internal(error.to_string())
 }

@@ -6,12 +6,14 @@
 //! Keys are hashed once, with a hash whose key is this table's own and secret: who chooses client keys cannot make them
 //! collide.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
-use ahash::RandomState;
 use hashbrown::HashTable;
 
 use super::algorithm::{Algorithm, Cell};

@@ -35,6 +35,9 @@ pub(crate) struct Added {
     failing: Mutex<bool>,
 }
 
+/// What was added, and the database that keeps it.
+type Kept = (Arc<Added>, Option<Arc<dyn Adapter>>);
+
 /// Who excludes a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -64,7 +67,7 @@ pub(crate) enum Refused {
 
 impl Excludes {
     /// Those of settings, and what is in the database once [`Self::follow`] has read it.
-    pub(crate) fn new(configured: &[String], kept: Option<(Arc<Added>, Option<Arc<dyn Adapter>>)>) -> Self {
+    pub(crate) fn new(configured: &[String], kept: Option<Kept>) -> Self {
         let (added, database) = kept.unwrap_or_default();
         Self { configured: configured.iter().cloned().collect(), added, database }
     }

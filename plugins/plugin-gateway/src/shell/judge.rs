@@ -27,7 +27,7 @@ pub(super) fn is_shells(head: &Parts, is_routed: bool, excludes: &Excludes) -> b
 }
 
 fn wants_it(headers: &HeaderMap, path: &str, is_routed: bool) -> bool {
-    let says = |name: &str| headers.get(name).map(|value| value.as_bytes());
+    let says = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
     match says("sec-fetch-dest") {
         Some(b"document") => true,
         // A frame within the shell, or what was put into a page.

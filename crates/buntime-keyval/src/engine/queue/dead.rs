@@ -93,7 +93,7 @@ impl Namespace {
     /// The database's.
     pub async fn dead_letters(&self, queue: Option<&str>, limit: u32, offset: u64) -> Result<Vec<DeadLetter>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM kv_dead WHERE ns = ?1 AND (?2 IS NULL OR queue = ?2) \
+            "SELECT {COLUMNS} FROM kv_dead WHERE ns = ?1 AND (CAST(?2 AS TEXT) IS NULL OR queue = ?2) \
              ORDER BY failed_at DESC, id DESC LIMIT ?3 OFFSET ?4"
         );
         let rows = self.engine.database.query(&sql, args![self.id, queue, limit, signed(offset)]).await?;
@@ -142,7 +142,7 @@ impl Namespace {
     /// # Errors
     /// The database's.
     pub async fn purge_dead_letters(&self, queue: Option<&str>) -> Result<u64> {
-        let sql = "DELETE FROM kv_dead WHERE ns = ?1 AND (?2 IS NULL OR queue = ?2)";
+        let sql = "DELETE FROM kv_dead WHERE ns = ?1 AND (CAST(?2 AS TEXT) IS NULL OR queue = ?2)";
         Ok(self.engine.database.execute(sql, args![self.id, queue]).await?.affected)
     }
 }

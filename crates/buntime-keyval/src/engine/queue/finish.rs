@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The lease that a message must have: the one given, or any.
-const LEASED: &str = "ns = ?1 AND id = ?2 AND lease IS NOT NULL AND (?3 IS NULL OR lease = ?3)";
+const LEASED: &str = "ns = ?1 AND id = ?2 AND lease IS NOT NULL AND (CAST(?3 AS TEXT) IS NULL OR lease = ?3)";
 /// Characters of a reason that are kept.
 const REASON: usize = 1000;
 
