@@ -51,7 +51,7 @@ async fn the_default_configuration_answers_everywhere() {
     let answer = client::get(running.addr(), "/nowhere").await;
     assert_eq!((answer.status, answer.problem().as_str()), (404, "not_found"));
     let plugins = client::get(running.addr(), "/api/plugins").await.json();
-    assert_eq!(plugins["count"], 4);
+    assert_eq!(plugins["count"], 5);
     for plugin in plugins["plugins"].as_array().unwrap() {
         assert_eq!(plugin["status"]["status"], "active", "{plugin}");
     }

@@ -41,7 +41,6 @@ async fn the_shell_gets_what_is_navigated_to_and_frames_what_is_there() {
     for _ in 0..2 {
         for (path, fields, expect) in [
             ("/orders/7?a=b", &[page][..], "shell /orders/7?a=b base /"),
-            ("/", &[page], "shell / base /"),
             ("/nobody/has/this", &[page], "shell /nobody/has/this base /"),
             ("/main.js", &[("sec-fetch-dest", "script")], "shell /main.js base /"),
             ("/orders/7?a=b", &[("sec-fetch-dest", "iframe")], "orders /orders/7?a=b base none"),

@@ -35,6 +35,12 @@ const NEEDS: &[Need] = &[
     Need { program: "nginx", from: From::Debian("nginx-light"), why: "bench: upstream and baseline", optional: false },
     Need { program: "wrk", from: From::Debian("wrk"), why: "bench: the load", optional: false },
     Need { program: "haproxy", from: From::Debian("haproxy"), why: "bench: another baseline", optional: false },
+    Need {
+        program: "redis-server",
+        from: From::Debian("redis-server"),
+        why: "tests: limits and answers that nodes share",
+        optional: false,
+    },
     Need { program: "node", from: From::Debian("nodejs"), why: "tests: clients and suites in Node", optional: false },
     Need { program: "npm", from: From::Debian("npm"), why: "tests: packages for Node", optional: false },
     Need {

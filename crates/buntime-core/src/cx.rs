@@ -84,6 +84,16 @@ pub struct Matched {
     pub data: Option<Arc<dyn Any + Send + Sync>>,
 }
 
+impl Matched {
+    /// The label of what matched nothing.
+    pub const UNMATCHED: &str = "unmatched";
+
+    /// Does somebody have the path?
+    pub fn is_somebodys(&self) -> bool {
+        &*self.label != Self::UNMATCHED
+    }
+}
+
 impl fmt::Debug for Matched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Matched").field("label", &self.label).field("public", &self.public).finish_non_exhaustive()

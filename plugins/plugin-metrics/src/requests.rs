@@ -15,7 +15,7 @@ use http::Method;
 use crate::cells::{Bounds, Cells, Histogram};
 
 /// The route label of requests that matched nothing.
-pub const UNMATCHED: &str = "unmatched";
+pub const UNMATCHED: &str = buntime_core::Matched::UNMATCHED;
 /// The route label of requests whose own label came after `maxRoutes` others.
 pub const OVERFLOW: &str = "other";
 

@@ -338,7 +338,7 @@ fn what_the_outbound_guard_never_allows_is_told_at_its_place() {
   "onlyListd": true
 } }"#;
     insta::assert_snapshot!(bad(text), @r#"
-    error: `localhost`: `localhost` is a name of this machine and is never allowed; remove it
+    error: `localhost`: this is a name of this machine and is never allowed; remove it
      --> buntime.jsonc:2:38
       |
     2 |   "allowHosts": ["billing.internal", "localhost"],

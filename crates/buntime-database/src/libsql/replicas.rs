@@ -58,20 +58,24 @@ impl Replicas {
             return None;
         }
         let needed = self.seen.load(Ordering::Acquire);
+        // An answer's index may be read after the answer was made. What stands before it in one pipeline is not newer
+        // than what it saw, so that one's index is believed.
+        let before = Statement::new("SELECT 1", Vec::new());
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         for turn in 0..self.list.len() {
             let Some(replica) = self.list.get((first + turn) % self.list.len()) else { continue };
             if !replica.is_well() {
                 continue;
             }
-            match replica.server.ask(None, &[Sent::Execute(statement), Sent::Close], true).await {
+            match replica.server.ask(None, &[Sent::Execute(&before), Sent::Execute(statement), Sent::Close], true).await
+            {
                 Ok(mut answers) => {
-                    let index = answers.index?;
-                    let Some(Ok(Answer::Ran(outcome))) = answers.each.next() else { return None };
+                    let index = answers.first_index?;
+                    let Some(Ok(Answer::Ran(outcome))) = answers.each.nth(1) else { return None };
                     if index < needed {
                         return None;
                     }
-                    self.seen.fetch_max(index, Ordering::AcqRel);
+                    self.seen.fetch_max(answers.index.unwrap_or(index), Ordering::AcqRel);
                     return Some(outcome);
                 }
                 Err(failed) => {

@@ -113,15 +113,26 @@ pub(super) enum Answer {
     Nothing,
 }
 
+impl Answered {
+    fn index(&self) -> Option<u64> {
+        let index = match self {
+            Self::Ok { response: Response::Execute { result } } => result.replication_index.as_deref(),
+            Self::Ok { response: Response::Batch { result } } => result.replication_index.as_deref(),
+            _ => None,
+        };
+        index?.parse().ok()
+    }
+}
+
 impl Reply {
     /// The newest index in it, which says how much a replica must know to be as new.
     pub(super) fn index(&self) -> Option<u64> {
-        let of = |answered: &Answered| match answered {
-            Answered::Ok { response: Response::Execute { result } } => result.replication_index.clone(),
-            Answered::Ok { response: Response::Batch { result } } => result.replication_index.clone(),
-            _ => None,
-        };
-        self.results.iter().filter_map(|answered| of(answered)?.parse().ok()).max()
+        self.results.iter().filter_map(Answered::index).max()
+    }
+
+    /// The index of its first result: all that come behind it know at least that much.
+    pub(super) fn first_index(&self) -> Option<u64> {
+        self.results.first().and_then(Answered::index)
     }
 
     /// Each request's answer, in order.

@@ -114,6 +114,6 @@ export function showLimits(limits) {
 
 const refresh = poll(2000, async () => {
   if (names.length === 0) showLimits((await call('GET', `${api}/metrics`)).limits)
-  limited(gather(await call('GET', `${base}/api/logs?limit=500`)))
+  limited(gather((await call('GET', `${base}/api/logs?limit=500`)).filter((one) => one.limit)))
   await loadBuckets()
 })

@@ -25,7 +25,8 @@ impl Hooks<Http> for ShellHooks {
     fn pre<'a>(&'a self, cx: &'a mut Cx<Http>) -> Step<'a, Pre<Http>> {
         let head = cx.request();
         if judge::concerns(head) {
-            let is_shells = judge::is_shells(head, cx.route().is_some(), &self.0.excludes);
+            let is_shells =
+                judge::is_shells(head, cx.route().is_some_and(|route| route.is_somebodys()), &self.0.excludes);
             cx.slot::<Varies>().0 = true;
             if is_shells {
                 cx.insert(IsShells);
