@@ -32,7 +32,7 @@ impl Own {
                 api: matched("api", None),
                 root: matched("root", None),
                 well_known: matched("well-known", None),
-                unmatched: matched(Matched::UNMATCHED, None),
+                unmatched: matched(buntime_core::Matched::UNMATCHED, None),
                 refused: matched("over-capacity", None),
             },
             root: Arc::new(handler_fn(move |cx: &mut Cx<Http>| read_only(cx, |cx| root(&host, cx)))),
