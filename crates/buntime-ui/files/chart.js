@@ -15,6 +15,8 @@ export function chart(id, { lines, show, keep = 120 }) {
   const place = document.getElementById(id)
   const name = `chart-${(made += 1)}`
   const title = svg('title', { id: name })
+  // Until there are figures.
+  title.textContent = lines.map((line) => `${line}: nothing yet`).join(', ')
   const drawing = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-labelledby': name }, title)
   const legend = el('ul', { class: 'legend' })
   const said = lines.map((line, at) => {
