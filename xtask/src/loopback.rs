@@ -17,6 +17,12 @@ pub(crate) fn free_port() -> Result<u16> {
 
 /// `GET path`: the status and everything after the head (its chunks, if it is chunked, as they came).
 pub(crate) fn get(port: u16, path: &str) -> Result<(u16, String)> {
+    let (head, body) = ask(port, path)?;
+    Ok((status(&head).ok_or("an answer without a status")?, body))
+}
+
+/// `GET path`: the head and everything after it.
+pub(crate) fn ask(port: u16, path: &str) -> Result<(String, String)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -26,7 +32,7 @@ pub(crate) fn get(port: u16, path: &str) -> Result<(u16, String)> {
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("an answer without an end of its head")?;
-    Ok((status(head).ok_or("an answer without a status")?, body.to_owned()))
+    Ok((head.to_owned(), body.to_owned()))
 }
 
 fn status(head: &str) -> Option<u16> {

@@ -1,5 +1,5 @@
-//! The runner under measurement: metrics, logs and health, and one proxy rule for everything, a balanced service, or many
-//! routes.
+//! The runner under measurement: metrics, logs and health, and one proxy rule for everything, a balanced service, many
+//! routes, or a service behind policies.
 
 use std::{
     fs,
@@ -29,6 +29,59 @@ pub(super) enum Through {
     Balanced(Vec<u16>),
     /// That many routes of services, which overlap in paths and hosts.
     Routes(usize, u16),
+    /// A service with that before it.
+    Behind(Policies, u16),
+}
+
+/// What a request has to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policies {
+    /// Nothing, not even what is measured of every request.
+    Nothing,
+    /// Metrics, logs and health, as everywhere here.
+    Usual,
+    /// The usual, and a limit that is never reached.
+    Limit,
+    /// Metrics, the consumer of an API key, a limit for each consumer, and headers set on requests and answers.
+    Governed,
+    /// The usual, and the response cache.
+    Cache,
+}
+
+impl Policies {
+    const KEY: &'static str = "the-key-of-a-consumer-of-the-bench";
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Usual => "metrics, logs, health",
+            Self::Limit => "the same and a limit",
+            Self::Governed => "governed",
+            Self::Cache => "cache",
+        }
+    }
+
+    fn plugins(self) -> Value {
+        const USUAL: [&str; 3] = ["@buntime/plugin-metrics", "@buntime/plugin-logs", "@buntime/plugin-health"];
+        let usual = |policy: Value| USUAL.iter().map(|name| json!(name)).chain([policy]).collect();
+        let limit = |by: &str| json!([{ "requests": 1_000_000_000, "window": "1m", "keyBy": by }]);
+        match self {
+            Self::Nothing => json!([]),
+            Self::Usual => json!(USUAL),
+            Self::Limit => usual(json!(["@buntime/plugin-gateway", { "rateLimit": limit("ip") }])),
+            Self::Cache => usual(json!(["@buntime/plugin-gateway", { "cache": { "maxBytes": "32mb" } }])),
+            Self::Governed => json!([
+                "@buntime/plugin-metrics",
+                "@buntime/plugin-consumer-keys",
+                ["@buntime/plugin-gateway", { "rateLimit": limit("consumer") }],
+                ["@buntime/plugin-transformer", { "rules": [{
+                    "name": "headers",
+                    "request": { "headers": { "set": { "x-gateway": "buntime" } } },
+                    "response": { "headers": { "set": { "x-frame-options": "DENY" }, "remove": ["server"] } },
+                }] }],
+            ]),
+        }
+    }
 }
 
 impl Through {
@@ -37,7 +90,23 @@ impl Through {
         match self {
             Self::Rule(_) | Self::Balanced(_) => Asks::ROOT,
             // Several routes match: by their paths, by their hosts.
-            Self::Routes(..) => Asks { path: "/a1/b/c", host: Some("www.example.org") },
+            Self::Routes(..) => Asks { path: "/a1/b/c", host: Some("www.example.org"), key: None },
+            Self::Behind(Policies::Governed, _) => Asks { key: Some(Policies::KEY), ..Asks::ROOT },
+            Self::Behind(..) => Asks::ROOT,
+        }
+    }
+
+    fn plugins(&self) -> Value {
+        match self {
+            Self::Behind(policies, _) => policies.plugins(),
+            _ => Policies::Usual.plugins(),
+        }
+    }
+
+    fn consumers(&self) -> Value {
+        match self {
+            Self::Behind(Policies::Governed, _) => json!([{ "name": "bench", "match": [{ "apiKey": Policies::KEY }] }]),
+            _ => json!([]),
         }
     }
 
@@ -47,6 +116,10 @@ impl Through {
             Self::Balanced(upstreams) => {
                 let targets: Vec<Value> = upstreams.iter().map(target).collect();
                 json!([{ "name": "balanced", "upstream": { "algorithm": "round_robin", "targets": targets },
+                         "routes": [{ "name": "all", "paths": ["/"] }] }])
+            }
+            Self::Behind(_, upstream) => {
+                json!([{ "name": "one", "upstream": { "targets": [target(upstream)] },
                          "routes": [{ "name": "all", "paths": ["/"] }] }])
             }
             Self::Routes(count, upstream) => {
@@ -158,8 +231,9 @@ fn write(file: &Path, port: u16, through: &Through, level: &str, generation: u64
         "server": { "host": "127.0.0.1", "port": port },
         "dataDir": "./data",
         "log": { "level": level, "format": "json" },
-        "plugins": ["@buntime/plugin-metrics", "@buntime/plugin-logs", "@buntime/plugin-health"],
+        "plugins": through.plugins(),
         "services": through.services(),
+        "consumers": through.consumers(),
     });
     if let (Through::Rule(upstream), Some(plugins)) = (through, text["plugins"].as_array_mut()) {
         let rule =

@@ -2,7 +2,8 @@
 //!
 //! nginx that answers 1 KB are the upstreams; one asked directly is the ceiling. An nginx and a haproxy that proxy with
 //! kept connections are the baselines, and the runner with metrics, logs and health is what is measured: with one proxy
-//! rule for one upstream, with a service that is balanced over three, and with few routes and very many.
+//! rule for one upstream, with a service that is balanced over three, with few routes and very many, and behind policies:
+//! a limit, a governed chain, and the response cache (its hits against those of nginx).
 //! Rounds are interleaved (direct, nginx, haproxy, buntime, direct, …) so that a machine that slows down slows all of
 //! them, and the median round counts. Everything listens on loopback, in a temporary directory, for a bounded time.
 
@@ -18,7 +19,7 @@ use std::{
 };
 
 use self::{
-    gateway::{Gateway, Through},
+    gateway::{Gateway, Policies, Through},
     haproxy::Haproxy,
     nginx::Nginx,
     report::{Memory, Reload, Report, Row, Scenario},
@@ -27,6 +28,7 @@ use self::{
 use crate::{
     Result,
     child::pause,
+    loopback,
     workspace::{self, root},
 };
 
@@ -114,6 +116,8 @@ pub(crate) fn run(args: &Args) -> Result {
         measure(&wrk, &contenders, &CONCURRENCY, round_time, rounds)?
     };
     rows.extend(few_and_many_routes(&wrk, &program, dir, first, round_time, rounds)?);
+    rows.extend(policies(&wrk, &program, dir, first, round_time, rounds)?);
+    rows.extend(cache_hits(&wrk, &program, dir, first, round_time, rounds)?);
 
     let (warm, many) = if args.quick { (20_000, 100_000) } else { (100_000, 1_000_000) };
     memory.requests = many;
@@ -176,6 +180,55 @@ fn few_and_many_routes(
         ..Contender::new(Scenario::Routes, target, gateway.port)
     };
     let contenders = [contender("10 routes", &few), contender("10,000 routes", &many)];
+    measure(wrk, &contenders, &[50], round, rounds)
+}
+
+/// A service with nothing before it, with the usual, with a limit, and with what a public API has.
+fn policies(
+    wrk: &wrk::Wrk,
+    program: &Path,
+    dir: &Path,
+    upstream: u16,
+    round: Duration,
+    rounds: u64,
+) -> Result<Vec<Row>> {
+    let all = [Policies::Nothing, Policies::Usual, Policies::Limit, Policies::Governed];
+    let start = |policies: Policies| {
+        let through = Through::Behind(policies, upstream);
+        let asks = through.asks();
+        Gateway::start(policies.words(), program, dir, through, false).map(|gateway| (policies, gateway, asks))
+    };
+    let running = all.into_iter().map(start).collect::<Result<Vec<_>>>()?;
+    let contenders: Vec<_> = running
+        .iter()
+        .map(|(policies, gateway, asks)| Contender {
+            asks: *asks,
+            ..Contender::new(Scenario::Policies, policies.words(), gateway.port)
+        })
+        .collect();
+    measure(wrk, &contenders, &CONCURRENCY, round, rounds)
+}
+
+/// Answers that both have stored.
+fn cache_hits(
+    wrk: &wrk::Wrk,
+    program: &Path,
+    dir: &Path,
+    upstream: u16,
+    round: Duration,
+    rounds: u64,
+) -> Result<Vec<Row>> {
+    let nginx = Nginx::cache("nginx-cache", dir, upstream, false)?;
+    let gateway = Gateway::start("buntime-cache", program, dir, Through::Behind(Policies::Cache, upstream), false)?;
+    let contenders = [("nginx", nginx.port), ("buntime", gateway.port)];
+    for (name, port) in contenders {
+        let (_, first) = loopback::get(port, "/")?;
+        let (head, _) = loopback::ask(port, "/")?;
+        if !head.to_ascii_lowercase().contains("x-cache: hit") {
+            return Err(format!("{name} did not store what the upstream answers: {head} {first}").into());
+        }
+    }
+    let contenders = contenders.map(|(name, port)| Contender::new(Scenario::Cache, name, port));
     measure(wrk, &contenders, &[50], round, rounds)
 }
 

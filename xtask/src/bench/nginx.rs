@@ -12,12 +12,28 @@ pub(super) struct Nginx {
 }
 
 impl Nginx {
-    /// Answers every request with 1 KB.
+    /// Answers every request with 1 KB, which may be stored for an hour.
     pub(super) fn upstream(name: &str, dir: &Path, access_log: bool) -> Result<Self> {
         let body = "0123456789abcdef".repeat(64);
         let server = |port: u16| {
             format!(
-                "server {{ listen 127.0.0.1:{port} reuseport; location / {{ default_type text/plain; return 200 \"{body}\"; }} }}"
+                "server {{ listen 127.0.0.1:{port} reuseport; location / {{ default_type text/plain; \
+                 add_header Cache-Control max-age=3600; return 200 \"{body}\"; }} }}"
+            )
+        };
+        Self::start(name, dir, access_log, server)
+    }
+
+    /// Answers from what it has stored of `upstream`, in the same way.
+    pub(super) fn cache(name: &str, dir: &Path, upstream: u16, access_log: bool) -> Result<Self> {
+        let stored = dir.join(name).join("cache");
+        let server = |port: u16| {
+            format!(
+                "proxy_cache_path {stored} keys_zone=all:10m;
+                 server {{ listen 127.0.0.1:{port} reuseport; location / {{ proxy_pass http://127.0.0.1:{upstream}; \
+                 proxy_http_version 1.1; proxy_set_header Host $host; proxy_cache all; \
+                 add_header X-Cache $upstream_cache_status; }} }}",
+                stored = stored.display()
             )
         };
         Self::start(name, dir, access_log, server)

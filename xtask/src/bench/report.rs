@@ -4,7 +4,7 @@ use std::{fmt, fs, process::Command, time::Duration};
 
 use serde::Serialize;
 
-use super::wrk::Measured;
+use super::{gateway::Policies, wrk::Measured};
 use crate::workspace::root;
 
 const MB: f64 = 1024.0 * 1024.0;
@@ -19,6 +19,10 @@ pub(super) enum Scenario {
     Balanced,
     /// Ours alone, with few routes and with many.
     Routes,
+    /// Ours alone, with more and more before the upstream.
+    Policies,
+    /// Answers from what is stored.
+    Cache,
 }
 
 impl Scenario {
@@ -27,6 +31,8 @@ impl Scenario {
             Self::One => "one upstream",
             Self::Balanced => "balanced over three",
             Self::Routes => "overlapping routes",
+            Self::Policies => "one service behind",
+            Self::Cache => "cache hits",
         }
     }
 }
@@ -170,6 +176,11 @@ fn budgets(start: f64, rows: &[Row], memory: &Memory, reload: &Reload) -> Vec<Bu
         // As fast, within what rounds differ by.
         budgets.push(budget("10,000 routes against 10", "≥ 0.95 ×", format!("{rate:.2} ×"), rate >= 0.95));
     }
+    if let (Some(ours), Some(nginx)) = (of(Scenario::Cache, "buntime"), of(Scenario::Cache, "nginx")) {
+        let rate = ratio(ours.requests_per_second, nginx.requests_per_second);
+        budgets.push(budget("cache hits/s against nginx proxy_cache", "≥ 0.8 ×", format!("{rate:.2} ×"), rate >= 0.8));
+    }
+    budgets.extend(policies(rows));
     let (rest, warm, loaded) = (memory.rest as f64 / MB, memory.warm as f64 / MB, memory.loaded as f64 / MB);
     budgets.push(budget("memory at rest", "< 40 MB", format!("{rest:.1} MB"), rest < 40.0));
     // Allocators keep some pages and not others: a leak of 8 bytes a request would show.
@@ -189,6 +200,37 @@ fn budgets(start: f64, rows: &[Row], memory: &Memory, reload: &Reload) -> Vec<Bu
         words,
         failures == 0 && changes > 0 && seen == changes,
     ));
+    budgets
+}
+
+/// What a limit and a governed chain cost.
+fn policies(rows: &[Row]) -> Vec<Budget> {
+    let of = |policies: Policies, concurrency| find(rows, Scenario::Policies, policies.words(), concurrency);
+    let mut budgets = Vec::new();
+    let mut costs = |what: &str, without: &Row, with: &Row, most: f64| {
+        let cost = 1.0 - ratio(with.requests_per_second, without.requests_per_second);
+        budgets.push(Budget {
+            what: format!("{what}: of the requests/s, 50 connections"),
+            limit: format!("< {:.0} %", most * 100.0),
+            measured: format!("{:.1} %", cost * 100.0),
+            met: cost < most,
+        });
+    };
+    if let (Some(without), Some(with)) = (of(Policies::Usual, 50), of(Policies::Limit, 50)) {
+        costs("a limit", without, with, 0.05);
+    }
+    if let (Some(without), Some(with)) = (of(Policies::Nothing, 50), of(Policies::Governed, 50)) {
+        costs("the governed chain", without, with, 0.25);
+    }
+    if let (Some(without), Some(with)) = (of(Policies::Nothing, 1), of(Policies::Governed, 1)) {
+        let more = with.p50_us - without.p50_us;
+        budgets.push(Budget {
+            what: "the governed chain: more at p50, 1 connection".to_owned(),
+            limit: "< 25 µs".to_owned(),
+            measured: format!("{more:.0} µs"),
+            met: more < 25.0,
+        });
+    }
     budgets
 }
 
@@ -301,6 +343,12 @@ mod tests {
             row(Scenario::Balanced, "buntime", ours),
             row(Scenario::Routes, "10 routes", 100.0),
             row(Scenario::Routes, "10,000 routes", ours + 15.0),
+            row(Scenario::Policies, Policies::Usual.words(), 100.0),
+            row(Scenario::Policies, Policies::Limit.words(), ours + 12.0),
+            row(Scenario::Policies, Policies::Nothing.words(), 110.0),
+            row(Scenario::Policies, Policies::Governed.words(), ours),
+            row(Scenario::Cache, "nginx", 100.0),
+            row(Scenario::Cache, "buntime", ours),
         ];
         let memory = Memory { rest: 10 << 20, warm: 20 << 20, loaded: 21 << 20, requests: 1_000_000 };
         let reload = Reload { changes: 4, seen: 4, requests: 1000, failures };
@@ -320,8 +368,8 @@ mod tests {
     #[test]
     fn misses_are_said() {
         let bad = report(79.0, 1);
-        // Both scenarios, the routes, and the reload.
-        assert_eq!(bad.missed(), 4, "{bad}");
+        // Both scenarios, the routes, the limit, the governed chain, the cache, and the reload.
+        assert_eq!(bad.missed(), 7, "{bad}");
         assert!(bad.to_string().contains("| 0.79 × | MISSED |"), "{bad}");
     }
 }

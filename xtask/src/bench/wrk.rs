@@ -27,11 +27,13 @@ pub(super) struct Asks {
     pub(super) path: &'static str,
     /// What `Host` says; `None` is the address.
     pub(super) host: Option<&'static str>,
+    /// What `X-API-Key` says.
+    pub(super) key: Option<&'static str>,
 }
 
 impl Asks {
     /// `/` of the address.
-    pub(super) const ROOT: Self = Self { path: "/", host: None };
+    pub(super) const ROOT: Self = Self { path: "/", host: None, key: None };
 }
 
 /// What one run measured.
@@ -65,6 +67,9 @@ impl Wrk {
         let mut command = Command::new(&self.0);
         if let Some(host) = load.asks.host {
             command.arg("-H").arg(format!("Host: {host}"));
+        }
+        if let Some(key) = load.asks.key {
+            command.arg("-H").arg(format!("X-API-Key: {key}"));
         }
         let child = command
             .arg(format!("-t{}", load.concurrency.min(2)))
