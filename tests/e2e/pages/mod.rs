@@ -8,6 +8,7 @@ mod logs;
 mod observers;
 mod proxy;
 mod runtime;
+mod under_load;
 mod world;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ async fn every_page_is_used_as_a_person_would() {
     logs::used(&world).await;
     observers::metrics(&world).await;
     observers::health(&world).await;
+    under_load::used(&world).await;
     observers::leave(&world).await;
     world.stop().await;
 }
