@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::{Error, ErrorKind, Migration, Outcome, Plan, Planned, Result, Rows, Session, Statement, Value};
+use crate::{
+    Error, ErrorKind, Migration, Notifications, Outcome, Plan, Planned, Result, Rows, Session, Statement, Value,
+};
 
 /// An open database. Shared as `Arc<dyn Adapter>`; every method may be called from many tasks at once.
 ///
@@ -56,6 +58,28 @@ pub trait Adapter: Send + Sync + fmt::Debug + 'static {
     /// [`ErrorKind::Busy`] when there are as many as there may be; [`ErrorKind::NotAllowed`] where the engine has none.
     async fn session(&self) -> Result<Box<dyn Session>> {
         Err(Error::new(ErrorKind::NotAllowed, format!("the adapter `{}` has no sessions", self.kind())))
+    }
+
+    /// Do other processes write to it too?
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The statement that, run in a transaction, says something on a channel once it is committed. `None`: the engine has no
+    /// such thing. A payload has at most [`Notifications::MOST`] bytes.
+    fn notification(&self, channel: &str, payload: &str) -> Option<Statement> {
+        let _ = (channel, payload);
+        None
+    }
+
+    /// Listens on a channel. What is lost with its connection is told as such, and the connection is made again. `None`: the
+    /// engine has no such thing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`]. A server that cannot be reached now is waited for.
+    async fn notifications(&self, channel: &str) -> Result<Option<Notifications>> {
+        let _ = channel;
+        Ok(None)
     }
 
     /// Brings the tables of `component` up to date: applies, in order and as one transaction, those of `migrations`

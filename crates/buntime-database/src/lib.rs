@@ -36,6 +36,7 @@ mod error;
 #[cfg(feature = "libsql")]
 pub mod libsql;
 mod migration;
+mod notification;
 mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -54,6 +55,7 @@ mod value;
 pub use adapter::{Adapter, Migrated};
 pub use error::{Constraint, Error, ErrorKind, Result};
 pub use migration::Migration;
+pub use notification::{Heard, Notifications};
 pub use plan::{Next, Plan, Planned};
 pub use registry::{Builder, Registry, RegistryError};
 pub use session::{Description, Session};

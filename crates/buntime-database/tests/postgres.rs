@@ -11,7 +11,7 @@ use std::{
 };
 
 use buntime_database::{
-    Adapter, Error, ErrorKind, Statement, Value, args,
+    Adapter, Error, ErrorKind, Heard, Notifications, Statement, Value, args,
     postgres::{Options, Postgres},
     testing::PostgresServer,
 };
@@ -173,4 +173,34 @@ impl buntime_database::Plan for Once {
         use buntime_database::Next;
         Ok(if done.is_empty() { Next::Run(self.0.clone()) } else { Next::Commit })
     }
+}
+
+/// What is said is heard once it is committed, by who listens in that schema, in order; and who lost the connection is told so.
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let (a, b) = (open(&server).await, open(&server).await);
+    a.execute("CREATE SCHEMA other", args![]).await.unwrap();
+    let other = Postgres::open(options(&server).with_schema("other")).await.unwrap();
+    let mut heard = a.notifications("news").await.unwrap().unwrap();
+    let mut elsewhere = other.notifications("news").await.unwrap().unwrap();
+    assert_eq!((heard.next().await, elsewhere.next().await), (Some(Heard::Listening), Some(Heard::Listening)));
+    let say = |text: &str| b.notification("news", text).unwrap();
+    let undone = vec![say("never"), Statement::new("SELECT 1 / 0", args![])];
+    assert!(b.transaction(undone).await.is_err());
+    b.transaction(vec![b.notification("else", "not here").unwrap(), say("one"), say("two")]).await.unwrap();
+    let long = "ä".repeat(Notifications::MOST / 2);
+    b.transaction(vec![say(&long)]).await.unwrap();
+    for text in ["one", "two", &long] {
+        assert_eq!(heard.next().await, Some(Heard::Said(text.to_owned())));
+    }
+    other.transaction(vec![other.notification("news", "there").unwrap()]).await.unwrap();
+    assert_eq!(elsewhere.next().await, Some(Heard::Said("there".to_owned())));
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'";
+    b.query(cut, args![]).await.unwrap();
+    assert_eq!(heard.next().await, Some(Heard::Listening));
+    b.transaction(vec![say("again")]).await.unwrap();
+    assert_eq!(heard.next().await, Some(Heard::Said("again".to_owned())));
+    a.close().await;
+    assert_eq!(heard.next().await, None);
 }

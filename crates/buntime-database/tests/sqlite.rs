@@ -266,3 +266,39 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<Vec<u8>>().prop_map(Value::Blob),
     ]
 }
+
+/// A file that may not grow: what does not fit is refused whole, reading goes on, and so does writing when there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_database() {
+    let dir = TempDir::new().unwrap();
+    let options = Options::in_dir(dir.path()).with_max_bytes(256 << 10);
+    let db = Sqlite::open(options.clone()).await.unwrap();
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)", args![]).await.unwrap();
+    let add = || {
+        db.transaction(vec![
+            Statement::new("INSERT INTO t (data) VALUES (?1)", args![vec![1_u8; 6000]]),
+            Statement::new("INSERT INTO t (data) VALUES (?1)", args![vec![2_u8; 6000]]),
+        ])
+    };
+    let mut added = 0;
+    let error = loop {
+        match add().await {
+            Ok(_) => added += 2,
+            Err(error) => break error,
+        }
+        assert!(added < 1000);
+    };
+    assert_eq!((error.kind(), count(&db).await), (ErrorKind::Full, added));
+    // Many at once: each of those that do not fit is refused, and none is half there.
+    let many = futures_util::future::join_all((0..20).map(|_| add())).await;
+    assert!(many.iter().all(|done| done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Full)));
+    assert_eq!(count(&db).await, added);
+    db.health().await.unwrap();
+    db.execute("DELETE FROM t WHERE id % 2 = 0", args![]).await.unwrap();
+    add().await.unwrap();
+    assert_eq!(count(&db).await, added / 2 + 2);
+    db.close().await;
+    let file = rusqlite::Connection::open(dir.path().join(Options::FILE_NAME)).unwrap();
+    let whole: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(whole, "ok");
+}

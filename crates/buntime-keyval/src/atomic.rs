@@ -4,6 +4,25 @@ use std::{fmt, sync::Arc};
 
 use crate::{Key, Message, Result, Value, Versionstamp};
 
+/// What became of an atomic write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It happened, as that commit.
+    Yes(Versionstamp),
+    /// These checks do not hold, by their place, and nothing happened.
+    No(Vec<usize>),
+}
+
+impl Committed {
+    /// The commit, if it happened.
+    pub fn versionstamp(&self) -> Option<Versionstamp> {
+        match self {
+            Self::Yes(versionstamp) => Some(*versionstamp),
+            Self::No(_) => None,
+        }
+    }
+}
+
 /// An atomic write: if every check holds, every mutation is made, in order, and every message is put into its queue.
 ///
 /// ```

@@ -42,6 +42,9 @@ pub enum Error {
     /// The namespace holds as much as it may. Nothing was done.
     #[error("{0}")]
     Quota(Cow<'static, str>),
+    /// A remote store does not let in whoever has this token, or none.
+    #[error("{0}")]
+    Denied(Cow<'static, str>),
     /// The connection to the database was lost before it answered: it may have happened.
     #[error("The storage did not answer; the write may have happened")]
     Uncertain,
@@ -106,6 +109,29 @@ pub enum What {
     Name,
     /// Watches at once.
     Watches,
+}
+
+impl What {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::WrittenKey,
+        Self::ReadKey,
+        Self::Value,
+        Self::Payload,
+        Self::Ranges,
+        Self::Entries,
+        Self::Checks,
+        Self::Mutations,
+        Self::Total,
+        Self::TotalKeys,
+        Self::WatchedKeys,
+        Self::Delay,
+        Self::BackoffSteps,
+        Self::Backoff,
+        Self::UndeliveredKeys,
+        Self::Name,
+        Self::Watches,
+    ];
 }
 
 impl std::fmt::Display for Exceeded {

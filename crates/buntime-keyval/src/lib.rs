@@ -4,7 +4,7 @@
 //! An [`Atomic`] write happens whole or not at all, and its [`Versionstamp`] is in the order of commits.
 //!
 //! With the feature `embedded` (on by default) this is also the store itself: [`Engine`], on any database of
-//! `buntime-database`.
+//! `buntime-database`. With `remote` it is a client of a store on another machine: `Remote`.
 
 mod atomic;
 #[cfg(feature = "embedded")]
@@ -17,13 +17,17 @@ mod limits;
 mod message;
 pub mod numeric;
 mod range;
+#[cfg(feature = "remote")]
+mod remote;
 pub mod structured;
+#[cfg(feature = "typed")]
+mod typed;
 mod value;
 mod versionstamp;
 #[cfg(feature = "wire")]
 pub mod wire;
 
-pub use atomic::{Apply, Atomic, Change, Check, Mutation, SumLimits};
+pub use atomic::{Apply, Atomic, Change, Check, Committed, Mutation, SumLimits};
 #[cfg(feature = "embedded")]
 pub use engine::{Engine, Namespace, Options};
 pub use error::{Error, Exceeded, Result, What};
@@ -31,5 +35,7 @@ pub use key::{Key, Part, SmallPart};
 pub use limits::Limits;
 pub use message::{DEFAULT_BACKOFF, DEFAULT_QUEUE, MOST_PRIORITY, Message};
 pub use range::{Range, Selector, cursor};
-pub use value::{Entry, Value};
+#[cfg(feature = "remote")]
+pub use remote::{Remote, RemoteOptions, RemoteWatch};
+pub use value::{Entry, States, Value};
 pub use versionstamp::Versionstamp;

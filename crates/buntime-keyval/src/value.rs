@@ -59,6 +59,9 @@ impl Value {
     }
 }
 
+/// How the keys of a watch are: of each, whether it changed since it was told last, and its entry if there is one.
+pub type States = Vec<(bool, Option<Entry>)>;
+
 /// What is stored at a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -2,6 +2,8 @@
 //!
 //! Field numbers are the protocol's (denoland/denokv, `proto/schema/datapath.proto`).
 
+mod ask;
+
 use prost::{Enumeration, Message as Proto};
 
 use crate::{

@@ -319,6 +319,10 @@ impl Adapter for Libsql {
         self.0.sessions.open(&self.0.primary)
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn migrate(&self, component: &str, migrations: &[Migration]) -> Result<Migrated> {
         migrate::apply(self, component, migrations).await
     }

@@ -13,7 +13,10 @@ use deadpool::{
     managed::{Manager as _, Object, Pool, PoolError, TimeoutType, Timeouts},
 };
 use quick_cache::sync::Cache;
-use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, OwnedRwLockReadGuard, RwLock, mpsc},
+};
 
 use super::{
     Options,
@@ -103,6 +106,16 @@ impl Calls {
     /// A connection that is not the pool's.
     pub(super) async fn connect(&self) -> Result<Connection> {
         self.pool.manager().create().await
+    }
+
+    /// The same, for its notifications.
+    pub(super) async fn connect_listening(&self, told: mpsc::Sender<String>) -> Result<Connection> {
+        self.pool.manager().connect_listening(told).await
+    }
+
+    /// Where connections live.
+    pub(super) fn home(&self) -> &Handle {
+        self.pool.manager().home()
     }
 
     /// All of them, the first of which is number `from` of its transaction.

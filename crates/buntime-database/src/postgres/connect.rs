@@ -8,10 +8,11 @@ use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     runtime::Handle,
+    sync::mpsc,
     task::JoinHandle,
 };
 use tokio_postgres::{
-    Client,
+    AsyncMessage, Client,
     config::SslMode,
     tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream},
 };
@@ -56,21 +57,49 @@ impl Manager {
         Ok(Self { options: Arc::clone(options), tls: Tls::new(options)?, home: Handle::current() })
     }
 
-    async fn connect(options: Arc<Options>, tls: Tls) -> Result<Connection> {
+    /// Where connections live.
+    pub(super) fn home(&self) -> &Handle {
+        &self.home
+    }
+
+    /// A connection whose notifications go there.
+    pub(super) async fn connect_listening(&self, told: mpsc::Sender<String>) -> Result<Connection> {
+        Self::connect(Arc::clone(&self.options), self.tls.clone(), Some(told)).await
+    }
+
+    async fn connect(options: Arc<Options>, tls: Tls, told: Option<mpsc::Sender<String>>) -> Result<Connection> {
         let mut config = options.config.clone();
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(options.connect_timeout);
         }
         let (client, connection) = config.connect(tls.clone()).await.map_err(|error| errors::connecting(&error))?;
-        let driver = tokio::spawn(async move {
-            // Whoever waits for an answer is told of the same error.
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to PostgreSQL ended");
-            }
-        });
+        let driver = tokio::spawn(drive(connection, told));
         let connection = Connection { client, cache: Cache::default(), driver, tls };
         connection.client.batch_execute(&options.session()).await.map_err(|error| errors::connecting(&error))?;
         Ok(connection)
+    }
+}
+
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, told: Option<mpsc::Sender<String>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+        match (message, &told) {
+            (Ok(AsyncMessage::Notification(said)), Some(told)) => {
+                if told.send(said.payload().to_owned()).await.is_err() {
+                    return;
+                }
+            }
+            (Ok(AsyncMessage::Notice(notice)), _) => tracing::debug!(%notice, "PostgreSQL remarks something"),
+            (Ok(_), _) => {}
+            // Whoever waits for an answer is told of the same error.
+            (Err(error), _) => {
+                tracing::debug!(%error, "a connection to PostgreSQL ended");
+                return;
+            }
+        }
     }
 }
 
@@ -79,7 +108,7 @@ impl Manages for Manager {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection> {
-        let connecting = self.home.spawn(Self::connect(Arc::clone(&self.options), self.tls.clone()));
+        let connecting = self.home.spawn(Self::connect(Arc::clone(&self.options), self.tls.clone(), None));
         connecting.await.map_err(|_| Error::closed())?
     }
 

@@ -21,6 +21,7 @@ mod calls;
 mod connect;
 mod errors;
 mod migrate;
+mod notify;
 mod numeric;
 mod options;
 mod planner;
@@ -39,7 +40,8 @@ use tokio::sync::mpsc;
 use self::calls::{Calls, Work};
 pub use self::options::Options;
 use crate::{
-    Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Plan, Planned, Result, Rows, Session, Statement, Value,
+    Adapter, Error, ErrorKind, Migrated, Migration, Notifications, Outcome, Plan, Planned, Result, Rows, Session,
+    Statement, Value,
 };
 
 /// An open PostgreSQL database.
@@ -47,6 +49,7 @@ pub struct Postgres {
     calls: Arc<Calls>,
     plans: mpsc::Sender<planner::Asked>,
     sessions: session::Sessions,
+    listeners: notify::Listeners,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -65,7 +68,8 @@ impl Postgres {
     pub async fn open(options: Options) -> Result<Self> {
         let calls = Arc::new(Calls::new(options)?);
         let sessions = session::Sessions::new(calls.options.sessions);
-        let postgres = Self { plans: planner::start(&calls), calls, sessions };
+        let listeners = notify::Listeners::default();
+        let postgres = Self { plans: planner::start(&calls), calls, sessions, listeners };
         let rows = postgres.query("SELECT current_schema()", Vec::new()).await?;
         if rows.first().is_none_or(|row| row.values() == [Value::Null]) {
             let missing = match &postgres.calls.options.schema {
@@ -112,6 +116,19 @@ impl Adapter for Postgres {
         self.sessions.open(&self.calls).await
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn notification(&self, channel: &str, payload: &str) -> Option<Statement> {
+        Some(notify::statement(channel, payload))
+    }
+
+    async fn notifications(&self, channel: &str) -> Result<Option<Notifications>> {
+        let _running = self.calls.begin().await?;
+        Ok(Some(self.listeners.start(&self.calls, channel)))
+    }
+
     async fn migrate(&self, component: &str, migrations: &[Migration]) -> Result<Migrated> {
         self.calls.again(&Work::Migrate(component, migrations)).await.map(|done| done.migrated)
     }
@@ -128,6 +145,7 @@ impl Adapter for Postgres {
 
     async fn close(&self) {
         self.calls.close().await;
+        self.listeners.close();
         self.sessions.close().await;
     }
 }

@@ -91,6 +91,12 @@ fn configure(connection: &mut Connection, options: &Options) -> rusqlite::Result
     connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
     // The first read of the file: what is not a database fails here.
     connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+    if let Some(bytes) = options.max_bytes {
+        let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        // Of this connection. A file that is larger already grows no more.
+        let pages = (bytes / u64::from(page.max(1))).clamp(1, u64::from(u32::MAX - 1));
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+    }
     Guard::install(connection)
 }
 

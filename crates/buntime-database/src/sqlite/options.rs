@@ -15,6 +15,7 @@ pub struct Options {
     pub(super) busy_timeout: Duration,
     pub(super) statement_timeout: Duration,
     pub(super) max_result_bytes: usize,
+    pub(super) max_bytes: Option<u64>,
     pub(super) queue: usize,
     pub(super) sessions: usize,
     pub(super) session_hold: Duration,
@@ -48,6 +49,7 @@ impl Options {
             busy_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             max_result_bytes: 64 << 20,
+            max_bytes: None,
             queue: 1024,
             sessions: super::session::SESSIONS,
             session_hold: super::session::HOLD,
@@ -113,6 +115,14 @@ impl Options {
     #[must_use]
     pub fn with_max_result_bytes(mut self, bytes: usize) -> Self {
         self.max_result_bytes = bytes;
+        self
+    }
+
+    /// How large the file may become, in bytes, its log not counted. What would make it larger is refused as
+    /// [`ErrorKind::Full`]; reading goes on, and so does writing once something was deleted. Default: what the disk has.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
         self
     }
 

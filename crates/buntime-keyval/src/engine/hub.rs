@@ -1,8 +1,11 @@
 //! What commits tell those who wait: which keys changed, which queues have messages, when something expires.
 //!
-//! Told by the commit itself, before whoever asked for it is answered: nobody polls. What is told is only that there is
-//! something to look at; who waits looks into the database, so that being told twice, or of more than happened, does no
-//! harm.
+//! Told by the commit itself: nobody polls. What is told is only that there is something to look at; who waits looks into
+//! the database, so that being told twice, or of more than happened, does no harm.
+//!
+//! Changes of entries are told in the order of commits, and none is left out: each commit that changes some has the next
+//! version, so that a gap is seen, and then everybody looks at everything. Where the engine has notifications, all
+//! nodes' commits are told by them, also this one's: no other way has them in order.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -10,19 +13,38 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use buntime_database::{Adapter, Statement};
+use tokio::sync::{Notify, Semaphore};
 
+use super::news::News;
 use crate::Key;
 
 /// Changes that are remembered, for watches that come back.
 const REMEMBERED: usize = 1 << 16;
 /// Changed keys that a watch remembers until it looks; past that it looks at everything.
 const DIRTY: usize = 4096;
+/// Consumers of a queue that look into it at the same time.
+const LOOKING: usize = 8;
+/// Where news are said.
+pub(super) const CHANNEL: &str = "keyval";
+
+/// How nodes of one database hear of each other.
+#[derive(Clone, Debug)]
+pub(super) enum Nodes {
+    /// There is this one.
+    One,
+    /// By notifications of that database.
+    Notified(Arc<dyn Adapter>),
+    /// By looking, that often.
+    Polled(Duration),
+}
 
 #[derive(Debug)]
 pub(super) struct Hub {
+    nodes: Nodes,
     watches: Mutex<Watches>,
     queues: Mutex<HashMap<(i64, String), Weak<Bell>>>,
     /// When the next entry expires, as far as is known; `u64::MAX`: none.
@@ -37,6 +59,8 @@ struct Watches {
     recent: VecDeque<(u64, i64, Key)>,
     /// The last version that is not remembered any more.
     forgotten: u64,
+    /// The last version that was told.
+    heard: u64,
 }
 
 /// One watch.
@@ -52,22 +76,23 @@ pub(super) struct Dirty {
     pub(super) keys: HashSet<Key>,
     /// There was more than is remembered.
     pub(super) everything: bool,
-    /// The last commit that it was told of.
+    /// The last commit that it was told of, whole.
     pub(super) version: u64,
 }
 
 /// One queue that somebody listens to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Bell {
     pub(super) notify: Notify,
-    /// When the next message is ready, as far as the listeners were told since they looked.
-    pub(super) ready_at: AtomicU64,
+    /// Who may look.
+    pub(super) looking: Arc<Semaphore>,
 }
 
 /// What a watch that comes back missed.
 #[derive(Debug)]
 pub(super) enum Missed {
-    Keys(HashSet<Key>),
+    /// These keys, up to that version.
+    Keys(HashSet<Key>, u64),
     /// It is not known any more.
     Unknown,
 }
@@ -78,27 +103,68 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Hub {
     /// `version` is the last commit there was.
-    pub(super) fn new(version: u64) -> Self {
+    pub(super) fn new(version: u64, nodes: Nodes) -> Self {
         Self {
-            watches: Mutex::new(Watches { forgotten: version, ..Watches::default() }),
+            nodes,
+            watches: Mutex::new(Watches { forgotten: version, heard: version, ..Watches::default() }),
             queues: Mutex::default(),
             next_expiry: AtomicU64::new(u64::MAX),
             sweep: Notify::new(),
         }
     }
 
-    /// Called in the order of commits.
-    pub(super) fn committed(&self, ns: i64, version: u64, keys: impl Iterator<Item = Key>) {
-        let mut watches = lock(&self.watches);
-        for key in keys {
-            watches.tell(ns, version, &key);
-            watches.recent.push_back((version, ns, key));
-            if watches.recent.len() > REMEMBERED
-                && let Some((version, ..)) = watches.recent.pop_front()
-            {
-                watches.forgotten = version;
-            }
+    pub(super) fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// What says news to other nodes, as part of the transaction that makes them.
+    pub(super) fn saying(&self, news: &News) -> Option<Statement> {
+        match &self.nodes {
+            Nodes::Notified(database) => database.notification(CHANNEL, &news.encode()),
+            Nodes::One | Nodes::Polled(_) => None,
         }
+    }
+
+    /// This node committed it. Called in the order of commits.
+    pub(super) fn committed(&self, news: &News) {
+        if let Some(at) = news.expires {
+            self.expires(at);
+        }
+        if matches!(self.nodes, Nodes::Notified(_)) {
+            // Queues have no order to keep.
+            self.ring(news);
+        } else {
+            self.heard(news);
+        }
+    }
+
+    /// Some node committed it. Called in the order of commits.
+    pub(super) fn heard(&self, news: &News) {
+        if let Some(version) = news.version {
+            lock(&self.watches).tell(version, news);
+        }
+        self.ring(news);
+    }
+
+    /// Commits up to that version may not have been heard: whoever waits is to look.
+    pub(super) fn missed_until(&self, version: u64) {
+        let mut watches = lock(&self.watches);
+        if version > watches.heard {
+            watches.everything(version);
+        }
+        drop(watches);
+        self.ring_all();
+    }
+
+    /// The last version that was told.
+    pub(super) fn last_heard(&self) -> u64 {
+        lock(&self.watches).heard
+    }
+
+    /// Does anybody watch?
+    pub(super) fn is_watched(&self) -> bool {
+        let watches = lock(&self.watches);
+        !(watches.exact.is_empty() && watches.below.is_empty())
     }
 
     /// Registers a watch of keys, or of what is below them.
@@ -138,7 +204,7 @@ impl Hub {
         let from = watches.recent.partition_point(|(at, ..)| *at <= version);
         let after = watches.recent.range(from..);
         let theirs = after.filter(|(_, of, key)| *of == ns && key.is_below(prefix));
-        Missed::Keys(theirs.map(|(.., key)| key.clone()).collect())
+        Missed::Keys(theirs.map(|(.., key)| key.clone()).collect(), watches.heard)
     }
 
     /// An entry expires then.
@@ -165,51 +231,105 @@ impl Hub {
         if let Some(bell) = queues.get(&place).and_then(Weak::upgrade) {
             return bell;
         }
-        let bell = Arc::new(Bell { ready_at: AtomicU64::new(u64::MAX), ..Bell::default() });
+        let bell = Arc::new(Bell { notify: Notify::new(), looking: Arc::new(Semaphore::new(LOOKING)) });
         queues.insert(place, Arc::downgrade(&bell));
         bell
     }
 
-    /// There is, or will be then, something in that queue.
-    pub(super) fn enqueued(&self, ns: i64, queue: &str, ready_at: u64) {
+    fn ring(&self, news: &News) {
+        if news.more {
+            return self.ring_all();
+        }
+        if news.queues.is_empty() {
+            return;
+        }
         let queues = lock(&self.queues);
         if queues.is_empty() {
             return;
         }
-        if let Some(bell) = queues.get(&(ns, queue.to_owned())).and_then(Weak::upgrade) {
-            bell.ready_at.fetch_min(ready_at, Ordering::AcqRel);
+        for (ns, queue) in &news.queues {
+            if let Some(bell) = queues.get(&(*ns, queue.clone())).and_then(Weak::upgrade) {
+                bell.notify.notify_waiters();
+            }
+        }
+    }
+
+    fn ring_all(&self) {
+        for bell in lock(&self.queues).values().filter_map(Weak::upgrade) {
             bell.notify.notify_waiters();
         }
     }
 }
 
 impl Watches {
-    fn tell(&self, ns: i64, version: u64, key: &Key) {
+    fn tell(&mut self, version: u64, news: &News) {
+        if version <= self.heard {
+            return;
+        }
+        if version > self.heard + 1 || news.more {
+            return self.everything(version);
+        }
+        self.heard = version;
+        let mut told: Vec<Arc<Signal>> = Vec::new();
+        for (ns, key) in &news.keys {
+            self.signals(*ns, key, |signal| {
+                signal.add(key);
+                if !told.iter().any(|known| Arc::ptr_eq(known, &signal)) {
+                    told.push(signal);
+                }
+            });
+            self.recent.push_back((version, *ns, key.clone()));
+            if self.recent.len() > REMEMBERED
+                && let Some((version, ..)) = self.recent.pop_front()
+            {
+                self.forgotten = version;
+            }
+        }
+        // Only now has each been told all of the commit.
+        told.iter().for_each(|signal| signal.end(version));
+    }
+
+    fn signals(&self, ns: i64, key: &Key, mut each: impl FnMut(Arc<Signal>)) {
         if !self.exact.is_empty()
             && let Some(waiting) = self.exact.get(&(ns, key.clone()))
         {
-            waiting.iter().filter_map(Weak::upgrade).for_each(|signal| signal.tell(version, key));
+            waiting.iter().filter_map(Weak::upgrade).for_each(&mut each);
         }
         if self.below.is_empty() {
             return;
         }
         for prefix in key.prefixes() {
             if let Some(waiting) = self.below.get(&(ns, prefix)) {
-                waiting.iter().filter_map(Weak::upgrade).for_each(|signal| signal.tell(version, key));
+                waiting.iter().filter_map(Weak::upgrade).for_each(&mut each);
             }
+        }
+    }
+
+    /// What changed up to that version is not known.
+    fn everything(&mut self, version: u64) {
+        self.heard = version;
+        self.forgotten = version;
+        self.recent.clear();
+        for signal in self.exact.values().chain(self.below.values()).flatten().filter_map(Weak::upgrade) {
+            lock(&signal.dirty).everything = true;
+            signal.end(version);
         }
     }
 }
 
 impl Signal {
-    fn tell(&self, version: u64, key: &Key) {
+    fn add(&self, key: &Key) {
         let mut dirty = lock(&self.dirty);
-        dirty.version = dirty.version.max(version);
         if dirty.keys.len() < DIRTY {
             dirty.keys.insert(key.clone());
         } else {
             dirty.everything = true;
         }
+    }
+
+    fn end(&self, version: u64) {
+        let mut dirty = lock(&self.dirty);
+        dirty.version = dirty.version.max(version);
         drop(dirty);
         self.notify.notify_one();
     }
@@ -240,30 +360,51 @@ mod tests {
     use super::*;
     use crate::key;
 
+    fn news<const N: usize>(version: u64, ns: i64, keys: [Key; N]) -> News {
+        News { keys: keys.into_iter().map(|key| (ns, key)).collect(), ..News::of(version) }
+    }
+
     #[tokio::test]
     async fn who_watches_is_told_of_keys_and_of_what_is_below() {
-        let hub = Hub::new(0);
+        let hub = Hub::new(4, Nodes::One);
         let (exact, below) = (hub.watch(1, &[key!["a"]], false), hub.watch(1, &[key!["a"]], true));
-        hub.committed(1, 5, [key!["a"], key!["a", 1, 2], key!["ab"]].into_iter());
-        hub.committed(2, 6, [key!["a", 9]].into_iter());
+        hub.committed(&news(5, 1, [key!["a"], key!["a", 1, 2], key!["ab"]]));
+        hub.committed(&news(6, 2, [key!["a", 9]]));
         assert_eq!(exact.changed().await.keys, HashSet::from([key!["a"]]));
         let told = below.changed().await;
         assert_eq!((told.keys, told.version), (HashSet::from([key!["a", 1, 2]]), 5));
         drop(exact);
         hub.unwatch(1, &[key!["a"]], false);
-        assert!(lock(&hub.watches).exact.is_empty());
+        assert!(lock(&hub.watches).exact.is_empty() && hub.is_watched());
     }
 
     #[test]
     fn who_comes_back_learns_what_was_missed_while_it_is_remembered() {
-        let hub = Hub::new(10);
+        let hub = Hub::new(10, Nodes::One);
         for version in 11..14 {
-            hub.committed(1, version, [key!["a", i32::try_from(version).unwrap()]].into_iter());
+            hub.committed(&news(version, 1, [key!["a", i32::try_from(version).unwrap()]]));
         }
-        let Missed::Keys(keys) = hub.missed(1, &key!["a"], 11) else { panic!("it is remembered") };
+        let Missed::Keys(keys, 13) = hub.missed(1, &key!["a"], 11) else { panic!("it is remembered") };
         assert_eq!(keys, HashSet::from([key!["a", 12], key!["a", 13]]));
         assert!(matches!(hub.missed(1, &key!["a"], 9), Missed::Unknown));
-        (0..REMEMBERED as u64).for_each(|n| hub.committed(1, 20 + n, [key!["b"]].into_iter()));
+        (0..REMEMBERED as u64).for_each(|n| hub.committed(&news(14 + n, 1, [key!["b"]])));
         assert!(matches!(hub.missed(1, &key!["a"], 11), Missed::Unknown));
+    }
+
+    #[tokio::test]
+    async fn a_gap_is_seen_and_what_was_heard_is_not_told_again() {
+        let hub = Hub::new(10, Nodes::One);
+        let watch = hub.watch(1, &[key!["a"]], true);
+        hub.heard(&news(13, 2, [key!["other"]]));
+        let told = watch.changed().await;
+        assert!(told.everything && told.version == 13);
+        assert!(matches!(hub.missed(1, &key!["a"], 12), Missed::Unknown));
+        hub.heard(&news(12, 1, [key!["a", 1]]));
+        hub.heard(&news(14, 1, [key!["a", 2]]));
+        let told = watch.changed().await;
+        assert_eq!((told.keys, told.everything), (HashSet::from([key!["a", 2]]), false));
+        hub.missed_until(14);
+        hub.missed_until(20);
+        assert!(watch.changed().await.everything && hub.last_heard() == 20);
     }
 }

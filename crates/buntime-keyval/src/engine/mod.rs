@@ -6,7 +6,10 @@
 
 mod clock;
 mod hub;
+mod listed;
+mod listen;
 mod mutate;
+mod news;
 mod queue;
 mod quota;
 mod read;
@@ -22,14 +25,14 @@ use arc_swap::ArcSwapOption;
 use buntime_database::{Adapter, args};
 use tokio::sync::Mutex;
 
-use self::hub::Hub;
+use self::hub::{Hub, Nodes};
 pub use self::{
     clock::Clock,
     queue::{DeadLetter, Delivery, Failure, QueueStats},
     quota::Quota,
     watch::{Changes, From as WatchFrom, Told, Watch},
-    write::Committed,
 };
+pub use crate::Committed;
 use crate::{Error, Limits, Result};
 
 /// The namespace of those who name none.
@@ -48,6 +51,9 @@ pub struct Options {
     pub sweep: Duration,
     /// How many namespaces there may be.
     pub namespaces: usize,
+    /// How often a database that other nodes write to, and that cannot tell of it (libSQL), is asked whether they did. So
+    /// long a watch or a consumer may hear later of what another node committed.
+    pub poll: Duration,
 }
 
 impl Default for Options {
@@ -58,6 +64,7 @@ impl Default for Options {
             dead_letters: 10_000,
             sweep: Duration::from_secs(60),
             namespaces: 1000,
+            poll: Duration::from_millis(500),
         }
     }
 }
@@ -119,7 +126,8 @@ impl Engine {
         database.execute(first, args![uuid]).await?;
         let rows = database.query("SELECT version, uuid FROM kv_clock WHERE id = 1", args![]).await?;
         let row = rows.first().ok_or_else(|| Error::Database("there is no clock".into()))?;
-        let hub = Arc::new(Hub::new(row::unsigned(row.at(0)?)));
+        let (nodes, notifications) = Nodes::of(&database, options.poll).await?;
+        let hub = Arc::new(Hub::new(row::unsigned(row.at(0)?), nodes));
         let inner = Inner {
             database,
             clock: options.clock.clone(),
@@ -130,7 +138,7 @@ impl Engine {
             tasks: sweep::Tasks::default(),
         };
         let engine = Arc::new(inner);
-        sweep::start(&engine);
+        sweep::start(&engine, notifications);
         Ok(Self(engine))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use buntime_database::{Next, Outcome, Plan, Statement, args};
 
-use super::{Namespace, row::signed, row::unsigned, write::tick};
+use super::{Namespace, row::signed, row::unsigned};
 use crate::{Error, Result};
 
 /// What a namespace may hold; entries that have expired count until they are swept away.
@@ -70,6 +70,6 @@ impl Plan for SetQuota {
         let sums = "UPDATE kv_namespaces SET max_entries = ?2, max_bytes = ?3, \
                     entries = (SELECT count(*) FROM kv_entries WHERE ns = ?1), \
                     bytes = (SELECT coalesce(sum(length(key) + length(value)), 0) FROM kv_entries WHERE ns = ?1) WHERE id = ?1";
-        Ok(Next::Run(vec![tick(), Statement::new(sums, args![self.ns, entries, bytes])]))
+        Ok(Next::Run(vec![Statement::new(sums, args![self.ns, entries, bytes])]))
     }
 }

@@ -5,14 +5,16 @@ use std::{
     time::Duration,
 };
 
-use buntime_database::{Next, Outcome, Plan, Statement, args};
-use tokio::{sync::Notify, task::JoinHandle};
+use buntime_database::{Next, Notifications, Outcome, Plan, Statement, args};
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     Inner,
-    hub::Hub,
+    hub::{Hub, Nodes},
+    listen,
+    news::News,
     row::{signed, unsigned},
-    write::tick,
+    write::{tick, ticked},
 };
 use crate::{Key, Result};
 
@@ -24,34 +26,56 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// What runs for a store.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    sweeper: Mutex<Option<JoinHandle<()>>>,
-    ended: Arc<Notify>,
+    all: Mutex<Vec<JoinHandle<()>>>,
+    ended: watch::Sender<bool>,
+}
+
+/// Tells a task of a store that it is to end.
+#[derive(Debug)]
+pub(super) struct Ended(watch::Receiver<bool>);
+
+impl Ended {
+    pub(super) async fn wait(&mut self) {
+        // An error means that the store is gone.
+        let _ = self.0.wait_for(|ended| *ended).await;
+    }
 }
 
 impl Tasks {
-    /// Tells the sweeper to end, whoever waits for it.
+    /// Tells them to end, whoever waits for it.
     pub(super) fn tell(&self) {
-        self.ended.notify_one();
+        self.ended.send_replace(true);
     }
 
     pub(super) async fn end(&self) {
         self.tell();
-        let sweeper = self.sweeper.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(sweeper) = sweeper
-            && let Err(error) = sweeper.await
-        {
-            tracing::error!(%error, "the sweeper of expired entries failed");
+        let all = std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in all {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the store failed");
+            }
         }
+    }
+
+    fn start<F: Future<Output = ()> + Send + 'static>(&self, task: impl FnOnce(Ended) -> F) {
+        let task = tokio::spawn(task(Ended(self.ended.subscribe())));
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 }
 
-pub(super) fn start(engine: &Arc<Inner>) {
-    let (weak, hub, ended) = (Arc::downgrade(engine), engine.hub.clone(), engine.tasks.ended.clone());
-    let sweeper = tokio::spawn(run(weak, hub, ended));
-    *engine.tasks.sweeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(sweeper);
+pub(super) fn start(engine: &Arc<Inner>, notifications: Option<Notifications>) {
+    let (weak, hub, database) = (Arc::downgrade(engine), engine.hub.clone(), engine.database.clone());
+    engine.tasks.start(|ended| run(weak, hub.clone(), ended));
+    match (notifications, hub.nodes().clone()) {
+        (Some(notifications), _) => {
+            engine.tasks.start(|ended| listen::notified(notifications, database, hub, ended));
+        }
+        (None, Nodes::Polled(every)) => engine.tasks.start(|ended| listen::polled(every, database, hub, ended)),
+        (None, _) => {}
+    }
 }
 
-async fn run(engine: Weak<Inner>, hub: Arc<Hub>, ended: Arc<Notify>) {
+async fn run(engine: Weak<Inner>, hub: Arc<Hub>, mut ended: Ended) {
     loop {
         let pause = {
             // Nobody has the store any more.
@@ -67,7 +91,7 @@ async fn run(engine: Weak<Inner>, hub: Arc<Hub>, ended: Arc<Notify>) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = hub.sweep.notified() => tokio::time::sleep(PAUSE).await,
-            () = ended.notified() => return,
+            () = ended.wait() => return,
         }
     }
 }
@@ -102,11 +126,10 @@ impl Inner {
     async fn forget(&self, now: u64) -> Result<()> {
         let keys = "DELETE FROM kv_dedup WHERE expires_at <= ?1 \
                     AND NOT EXISTS (SELECT 1 FROM kv_messages WHERE id = kv_dedup.message)";
-        self.database.execute(keys, args![signed(now)]).await?;
         let letters = "DELETE FROM kv_dead WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER \
                        (PARTITION BY ns ORDER BY failed_at DESC, id DESC) AS place FROM kv_dead) AS placed WHERE place > ?1)";
-        self.database.execute(letters, args![self.options.dead_letters]).await?;
-        Ok(())
+        let letters = Statement::new(letters, args![self.options.dead_letters]);
+        self.run(vec![Statement::new(keys, args![signed(now)]), letters]).await.map(drop)
     }
 
     fn until(&self, at: u64) -> Duration {
@@ -143,19 +166,21 @@ impl Plan for SweepPlan {
                                AND (max_entries IS NOT NULL OR max_bytes IS NOT NULL)";
                     Statement::new(sql, args![ns, entries, bytes])
                 };
-                Ok(Next::Run(namespaces.into_iter().map(account).collect()))
+                let said = self.hub.saying(&news(done));
+                Ok(Next::Run(namespaces.into_iter().map(account).chain(said).collect()))
             }
             _ => Ok(Next::Commit),
         }
     }
 
     fn committed(&self, done: &[Outcome]) {
-        let [clock, swept, ..] = done else { return };
-        let version = clock.rows.first().and_then(|row| row.at(0).ok()).map_or(0, unsigned);
-        for row in swept.rows.iter() {
-            if let (Ok(ns), Ok(key)) = (row.at::<i64>(0), row.at::<Vec<u8>>(1)) {
-                self.hub.committed(ns, version, std::iter::once(Key::trusted(key)));
-            }
-        }
+        self.hub.committed(&news(done));
     }
+}
+
+/// Of a sweep's outcomes.
+fn news(done: &[Outcome]) -> News {
+    let [clock, swept, ..] = done else { return News::default() };
+    let key = |row: buntime_database::Row<'_>| Some((row.at(0).ok()?, Key::trusted(row.at::<Vec<u8>>(1).ok()?)));
+    News { keys: swept.rows.iter().filter_map(key).collect(), ..News::of(ticked(clock)) }
 }

@@ -112,8 +112,8 @@ impl Namespace {
             From::Everything => (0, Some(Whole { cursor: None, version: now, reset: true }), Dirty::default()),
             From::After(seen) => match self.engine.hub.missed(self.id, &prefix, seen.version().unwrap_or(0)) {
                 Missed::Unknown => (0, Some(Whole { cursor: None, version: now, reset: true }), Dirty::default()),
-                Missed::Keys(keys) => {
-                    (seen.version().unwrap_or(0), None, Dirty { keys, everything: false, version: now })
+                Missed::Keys(keys, version) => {
+                    (seen.version().unwrap_or(0), None, Dirty { keys, everything: false, version })
                 }
             },
         };
@@ -237,7 +237,7 @@ impl Changes {
         if more {
             self.all = Some(Whole { cursor, version: whole.version, reset: false });
         } else {
-            self.version = whole.version;
+            self.version = self.version.max(whole.version);
         }
         let entries = entries.into_iter().map(|entry| (entry.key.clone(), Some(entry))).collect();
         Ok(Told { entries, reset: whole.reset, version })

@@ -8,32 +8,14 @@ use super::{
     Namespace,
     hub::Hub,
     mutate,
+    news::News,
     queue::enqueue,
     row::{signed, unsigned, version},
 };
-use crate::{Atomic, Change, Error, Key, Result, Value, Versionstamp};
+use crate::{Atomic, Change, Committed, Error, Key, Result, Value, Versionstamp};
 
 /// Takes the next version and the lock that puts writes in order; the first statement of every write.
 pub(super) const TICK: &str = "UPDATE kv_clock SET version = version + 1 WHERE id = 1 RETURNING version";
-
-/// What became of an atomic write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Committed {
-    /// It happened, as that commit.
-    Yes(Versionstamp),
-    /// These checks do not hold, by their place, and nothing happened.
-    No(Vec<usize>),
-}
-
-impl Committed {
-    /// The commit, if it happened.
-    pub fn versionstamp(&self) -> Option<Versionstamp> {
-        match self {
-            Self::Yes(versionstamp) => Some(*versionstamp),
-            Self::No(_) => None,
-        }
-    }
-}
 
 impl Namespace {
     /// Writes, if every check holds. Durable when it returns that it happened.
@@ -251,6 +233,20 @@ impl WritePlan {
         ))
     }
 
+    /// Of what it did.
+    fn news(&self, done: &[Outcome]) -> News {
+        let committed = done.first().map_or(0, ticked);
+        // A key that cannot be made would have failed the plan.
+        let key = |mutation| target(mutation, signed(committed)).ok().map(|key| (self.ns, key));
+        let queue = |message: &crate::Message| (self.ns, message.queue.clone());
+        News {
+            keys: self.write.mutations.iter().filter_map(key).collect(),
+            queues: self.write.messages.iter().map(queue).collect(),
+            expires: self.write.mutations.iter().filter_map(|mutation| mutation.expires_at).min(),
+            ..News::of(committed)
+        }
+    }
+
     fn ended(&self, done: &[Outcome]) -> Result<Committed> {
         let failed = self.failed_checks(&self.present(done)?);
         if failed.is_empty() { Ok(Committed::Yes(version(Self::version(done)?))) } else { Ok(Committed::No(failed)) }
@@ -279,27 +275,24 @@ impl Plan for WritePlan {
         }
         match self.writes(done).map_err(Refusal::write)? {
             None => Ok(Next::Abandon),
-            Some(statements) if statements.is_empty() => Ok(Next::Commit),
-            Some(statements) => Ok(Next::Run(statements)),
+            Some(mut statements) => {
+                statements.extend(self.hub.saying(&self.news(done)));
+                if statements.is_empty() { Ok(Next::Commit) } else { Ok(Next::Run(statements)) }
+            }
         }
     }
 
     fn committed(&self, done: &[Outcome]) {
-        // Both are read from what was written; a plan that cannot read them would not have been committed.
-        let Ok(committed) = Self::version(done) else { return };
-        let keys = self.write.mutations.iter().filter_map(|mutation| target(mutation, committed).ok());
-        self.hub.committed(self.ns, unsigned(committed), keys);
-        let expiry = self.write.mutations.iter().filter_map(|mutation| mutation.expires_at).min();
-        if let Some(at) = expiry {
-            self.hub.expires(at);
-        }
-        for message in &self.write.messages {
-            self.hub.enqueued(self.ns, &message.queue, message.ready_at.max(self.now));
-        }
+        self.hub.committed(&self.news(done));
     }
 }
 
-/// Statements that follow [`TICK`] in a plan of its own.
+/// [`TICK`] for other plans. Each commit that ticks tells the [`Hub`] of it: it sees gaps.
 pub(super) fn tick() -> Statement {
     Statement::new(TICK, Vec::<Sql>::new()).expecting(1)
+}
+
+/// The version that a [`tick`] returned.
+pub(super) fn ticked(clock: &Outcome) -> u64 {
+    clock.rows.first().and_then(|row| row.at(0).ok()).map_or(0, unsigned)
 }

@@ -1,7 +1,10 @@
 //! The engine on real databases.
 
 mod entries;
+mod everything;
+mod libsql;
 mod many;
+mod nodes;
 mod place;
 mod postgres;
 mod queues;

@@ -11,41 +11,46 @@ use buntime_database::{
     testing::PostgresServer,
 };
 
-use crate::{entries, many, place::Place, queues, watches};
+use crate::{everything, place::Place};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn everything_holds_there_too() {
-    let Some(server) = PostgresServer::start().await else { return };
-    let at = AtomicUsize::new(0);
-    let place = async || {
-        let schema = format!("s{}", at.fetch_add(1, Ordering::Relaxed));
-        let options = Options::from_url(&server.url()).unwrap();
+/// A schema of its own for each place.
+pub(crate) struct Schemas {
+    pub(crate) server: PostgresServer,
+    at: AtomicUsize,
+}
+
+impl Schemas {
+    pub(crate) async fn start() -> Option<Self> {
+        Some(Self { server: PostgresServer::start().await?, at: AtomicUsize::new(0) })
+    }
+
+    pub(crate) async fn schema(&self) -> Options {
+        let schema = format!("s{}", self.at.fetch_add(1, Ordering::Relaxed));
+        let options = Options::from_url(&self.server.url()).unwrap();
         let public = Postgres::open(options.clone()).await.unwrap();
         public.execute(&format!("CREATE SCHEMA {schema}"), args![]).await.unwrap();
         public.close().await;
+        options.with_schema(schema)
+    }
+
+    async fn place(&self) -> Place {
+        let options = self.schema().await;
         Place::of(Box::new(move || {
-            let options = options.clone().with_schema(schema.clone());
+            let options = options.clone();
             Box::pin(async move { Arc::new(Postgres::open(options).await.unwrap()) as Arc<dyn Adapter> })
         }))
         .await
-    };
-    entries::what_is_written_is_read_also_after_a_restart_in(place().await).await;
-    entries::lists_are_in_order_by_prefix_and_range_in(place().await).await;
-    entries::checks_hold_or_nothing_happens_in(place().await).await;
-    entries::mutations_of_one_key_follow_each_other_in(place().await).await;
-    entries::the_commit_can_be_part_of_a_key_in(place().await).await;
-    entries::what_has_expired_is_never_seen_and_is_swept_away_in(place().await).await;
-    entries::limits_are_said_in_denos_words_in(place().await).await;
-    entries::namespaces_are_apart_and_have_quotas_in(place().await).await;
-    many::of_all_that_check_the_same_one_wins_in(place().await).await;
-    many::money_is_moved_and_never_made_in(place().await).await;
-    many::who_goes_away_leaves_no_half_in(place().await).await;
-    watches::keys_are_told_now_and_when_they_change_in(place().await).await;
-    watches::a_prefix_is_told_of_what_is_below_it_in(place().await).await;
-    watches::the_last_state_is_never_lost_in(place().await).await;
-    queues::messages_come_by_priority_then_by_time_and_not_before_it_in(place().await).await;
-    queues::a_lease_ends_and_only_its_holder_finishes_in(place().await).await;
-    queues::who_never_answers_does_not_loop_for_ever_in(place().await).await;
-    queues::failures_follow_the_schedule_and_end_as_dead_letters_in(place().await).await;
-    queues::one_message_for_a_deduplication_key_in(place().await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn everything_holds_there_too() {
+    let Some(schemas) = Schemas::start().await else { return };
+    everything::everything_holds_in(|| schemas.place()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_holds_for_many_there_too() {
+    let Some(schemas) = Schemas::start().await else { return };
+    everything::it_holds_for_many_in(|| schemas.place()).await;
 }

@@ -10,8 +10,9 @@ use crate::{
     engine::{
         Namespace,
         hub::Hub,
+        news::News,
         row::{signed, unsigned},
-        write::tick,
+        write::{tick, ticked},
     },
 };
 
@@ -134,7 +135,7 @@ impl Namespace {
     /// The database's.
     pub async fn delete_dead_letter(&self, id: &str) -> Result<bool> {
         let sql = "DELETE FROM kv_dead WHERE ns = ?1 AND id = ?2";
-        Ok(self.engine.database.execute(sql, args![self.id, id]).await?.affected > 0)
+        Ok(self.engine.run_one(sql, args![self.id, id]).await? > 0)
     }
 
     /// Deletes the dead letters of a queue, or of all; how many were there?
@@ -143,7 +144,7 @@ impl Namespace {
     /// The database's.
     pub async fn purge_dead_letters(&self, queue: Option<&str>) -> Result<u64> {
         let sql = "DELETE FROM kv_dead WHERE ns = ?1 AND (CAST(?2 AS TEXT) IS NULL OR queue = ?2)";
-        Ok(self.engine.database.execute(sql, args![self.id, queue]).await?.affected)
+        self.engine.run_one(sql, args![self.id, queue]).await
     }
 }
 
@@ -173,6 +174,17 @@ impl RequeuePlan {
     }
 }
 
+impl RequeuePlan {
+    /// Of what it did.
+    fn news(&self, done: &[Outcome]) -> News {
+        let queue = match done.get(1).map(Self::message) {
+            Some(Ok(Some(message))) => Some((self.ns, message.queue)),
+            _ => None,
+        };
+        News { queues: queue.into_iter().collect(), ..News::of(done.first().map_or(0, ticked)) }
+    }
+}
+
 impl Plan for RequeuePlan {
     fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
         match done {
@@ -183,9 +195,10 @@ impl Plan for RequeuePlan {
             }
             [clock, letter] => {
                 let Some(message) = Self::message(letter)? else { return Ok(Next::Abandon) };
-                let seq = clock.rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0);
+                let seq = signed(ticked(clock));
                 let mut statements = Vec::new();
                 enqueue::statements(self.ns, &message, &self.new, seq, self.now, 0, &mut statements);
+                statements.extend(self.hub.saying(&self.news(done)));
                 Ok(Next::Run(statements))
             }
             _ => Ok(Next::Commit),
@@ -193,8 +206,6 @@ impl Plan for RequeuePlan {
     }
 
     fn committed(&self, done: &[Outcome]) {
-        if let Some(Ok(Some(message))) = done.get(1).map(Self::message) {
-            self.hub.enqueued(self.ns, &message.queue, self.now);
-        }
+        self.hub.committed(&self.news(done));
     }
 }

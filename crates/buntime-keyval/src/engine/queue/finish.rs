@@ -14,8 +14,9 @@ use crate::{
     engine::{
         Namespace,
         hub::Hub,
-        row::{signed, unsigned},
-        write::tick,
+        news::News,
+        row::signed,
+        write::{tick, ticked},
     },
 };
 
@@ -33,7 +34,7 @@ impl Namespace {
     pub async fn finish(&self, deliveries: &[(&str, Option<&str>)]) -> Result<Vec<bool>> {
         let sql = format!("DELETE FROM kv_messages WHERE {LEASED}");
         let delete = |(id, lease): &(&str, Option<&str>)| Statement::new(sql.as_str(), args![self.id, *id, *lease]);
-        let done = self.engine.database.transaction(deliveries.iter().map(delete).collect()).await?;
+        let done = self.engine.run(deliveries.iter().map(delete).collect()).await?;
         Ok(done.iter().map(|outcome| outcome.affected > 0).collect())
     }
 
@@ -67,11 +68,9 @@ impl Namespace {
         let back = |delivery: &Delivery| {
             Statement::new(sql.as_str(), args![self.id, delivery.id.as_str(), delivery.lease.as_str(), signed(now)])
         };
-        self.engine.database.transaction(deliveries.iter().map(back).collect()).await?;
-        for delivery in deliveries {
-            self.engine.hub.enqueued(self.id, &delivery.queue, now);
-        }
-        Ok(())
+        let queues = deliveries.iter().map(|delivery| (self.id, delivery.queue.clone())).collect();
+        let news = News { queues, ..News::default() };
+        self.engine.run_and_tell(deliveries.iter().map(back).collect(), news).await.map(drop)
     }
 
     /// Keeps a message for that long from now. `false`: it was not the consumer's any more.
@@ -81,8 +80,7 @@ impl Namespace {
     pub async fn extend(&self, id: &str, lease: &str, by: Duration) -> Result<bool> {
         let until = signed(self.engine.clock.now().saturating_add(check_lease(by)?));
         let sql = format!("UPDATE kv_messages SET ready_at = ?4 WHERE {LEASED}");
-        let done = self.engine.database.execute(&sql, args![self.id, id, lease, until]).await?;
-        Ok(done.affected > 0)
+        Ok(self.engine.run_one(&sql, args![self.id, id, lease, until]).await? > 0)
     }
 }
 
@@ -114,33 +112,46 @@ impl FailPlan {
     }
 }
 
+impl FailPlan {
+    /// Of what it did.
+    fn news(&self, done: &[Outcome]) -> Option<News> {
+        let found = done.first()?.rows.first().and_then(|row| Found::read(row).ok())?;
+        if self.dies(&found) {
+            let keys = stored::read_keys(&found.undelivered).into_iter().map(|key| (self.ns, key));
+            return Some(News { keys: keys.collect(), ..News::of(ticked(done.get(1)?)) });
+        }
+        Some(News { queues: [(self.ns, found.queue)].into(), ..News::default() })
+    }
+}
+
 impl Plan for FailPlan {
     fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
-        let [clock, found] = done else {
+        let Some(found) = done.first() else {
             let sql = format!("SELECT {FOUND} FROM kv_messages WHERE {LEASED}");
             let find = Statement::new(sql, args![self.ns, self.id.as_str(), self.lease.as_deref()]);
-            return Ok(if done.is_empty() { Next::Run(vec![tick(), find]) } else { Next::Commit });
+            return Ok(Next::Run(vec![find]));
         };
         let Some(found) = found.rows.first().map(Found::read).transpose()? else { return Ok(Next::Abandon) };
         let mut statements = Vec::new();
-        if self.dies(&found) {
-            let version = clock.rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0);
-            dead::bury(self.ns, &found, &self.reason(), version, self.now, &mut statements);
-        } else {
-            let again = "UPDATE kv_messages SET lease = NULL, ready_at = ?2 WHERE id = ?1";
-            statements.push(Statement::new(again, args![self.id.as_str(), signed(self.ready_at(&found))]));
+        match (self.dies(&found), done) {
+            // A dead letter may change entries.
+            (true, [_]) => return Ok(Next::Run(vec![tick()])),
+            (true, [_, clock]) => {
+                dead::bury(self.ns, &found, &self.reason(), signed(ticked(clock)), self.now, &mut statements);
+            }
+            (false, [_]) => {
+                let again = "UPDATE kv_messages SET lease = NULL, ready_at = ?2 WHERE id = ?1";
+                statements.push(Statement::new(again, args![self.id.as_str(), signed(self.ready_at(&found))]));
+            }
+            _ => return Ok(Next::Commit),
         }
+        statements.extend(self.news(done).and_then(|news| self.hub.saying(&news)));
         Ok(Next::Run(statements))
     }
 
     fn committed(&self, done: &[Outcome]) {
-        let [clock, found, ..] = done else { return };
-        let Some(found) = found.rows.first().and_then(|row| Found::read(row).ok()) else { return };
-        if self.dies(&found) {
-            let version = clock.rows.first().and_then(|row| row.at(0).ok()).map_or(0, unsigned);
-            self.hub.committed(self.ns, version, stored::read_keys(&found.undelivered).into_iter());
-        } else {
-            self.hub.enqueued(self.ns, &found.queue, self.ready_at(&found));
+        if let Some(news) = self.news(done) {
+            self.hub.committed(&news);
         }
     }
 }

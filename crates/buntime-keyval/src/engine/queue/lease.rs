@@ -1,6 +1,9 @@
 //! Taking messages out of a queue, for a while.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use buntime_database::{Next, Outcome, Plan, Row, Statement, args};
 
@@ -10,8 +13,9 @@ use crate::{
     engine::{
         Namespace,
         hub::Hub,
+        news::News,
         row::{signed, unsigned},
-        write::tick,
+        write::{tick, ticked},
     },
 };
 
@@ -26,23 +30,37 @@ impl Namespace {
     /// # Errors
     /// [`crate::Error::Invalid`] for a lease that is none or too long; the database's.
     pub async fn lease(&self, queue: &str, most: usize, lease: Duration) -> Result<Vec<Delivery>> {
-        let now = self.engine.clock.now();
-        let until = now.saturating_add(check_lease(lease)?);
         // A look costs no commit.
-        if self.next_ready(queue).await?.is_none_or(|at| at > now) {
+        if self.next_ready(queue).await?.is_none_or(|at| at > self.engine.clock.now()) {
             return Ok(Vec::new());
         }
+        // Held until it is done.
+        let wanted = Arc::new(());
+        self.lease_while(queue, most, lease, Arc::downgrade(&wanted)).await
+    }
+
+    /// Leases nothing if nobody has `wanted` any more when it is its turn.
+    pub(super) async fn lease_while(
+        &self,
+        queue: &str,
+        most: usize,
+        lease: Duration,
+        wanted: Weak<()>,
+    ) -> Result<Vec<Delivery>> {
+        let now = self.engine.clock.now();
+        let until = now.saturating_add(check_lease(lease)?);
         let plan = Arc::new(LeasePlan {
             ns: self.id,
             queue: queue.to_owned(),
             most: most.clamp(1, MOST),
             now,
             until,
+            wanted,
             token: uuid::Uuid::new_v4().to_string(),
             hub: self.engine.hub.clone(),
         });
         let done = self.engine.database.planned(Arc::<LeasePlan>::clone(&plan)).await?;
-        let Some(found) = done.outcomes.get(1).filter(|_| done.committed) else { return Ok(Vec::new()) };
+        let Some(found) = done.outcomes.first().filter(|_| done.committed) else { return Ok(Vec::new()) };
         let found: Vec<Found> = found.rows.iter().map(Found::read).collect::<buntime_database::Result<_>>()?;
         found.into_iter().filter(|found| !found.spent()).map(|found| plan.delivery(found)).collect()
     }
@@ -55,6 +73,7 @@ struct LeasePlan {
     most: usize,
     now: u64,
     until: u64,
+    wanted: Weak<()>,
     /// Of all that it leases.
     token: String,
     hub: Arc<Hub>,
@@ -91,7 +110,7 @@ impl Found {
     }
 
     pub(super) fn tries(&self) -> i64 {
-        signed(stored::read_backoff(&self.backoff).len() as u64 + 1)
+        tries(&self.backoff)
     }
 
     /// Was every try made?
@@ -100,7 +119,30 @@ impl Found {
     }
 }
 
+/// Is one of them to be put aside?
+fn any_spent(found: &Outcome) -> bool {
+    let spent = |row: Row<'_>| {
+        let (attempts, backoff) = (row.at::<i64>(4).ok()?, row.at::<String>(5).ok()?);
+        Some(attempts >= tries(&backoff))
+    };
+    found.rows.iter().any(|row| spent(row).unwrap_or(false))
+}
+
+fn tries(backoff: &str) -> i64 {
+    signed(stored::read_backoff(backoff).len() as u64 + 1)
+}
+
 impl LeasePlan {
+    /// Of what it did.
+    fn news(&self, done: &[Outcome]) -> News {
+        let (Some(found), Some(clock)) = (done.first().filter(|found| any_spent(found)), done.get(1)) else {
+            return News::default();
+        };
+        let spent = found.rows.iter().filter_map(|row| Found::read(row).ok()).filter(Found::spent);
+        let keys = spent.flat_map(|found| stored::read_keys(&found.undelivered));
+        News { keys: keys.map(|key| (self.ns, key)).collect(), ..News::of(ticked(clock)) }
+    }
+
     fn find(&self) -> Statement {
         let of = |priority| {
             format!(
@@ -149,21 +191,22 @@ impl LeasePlan {
 impl Plan for LeasePlan {
     fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
         match done {
-            [] => Ok(Next::Run(vec![tick(), self.find()])),
-            [_, found] if found.rows.is_empty() => Ok(Next::Abandon),
-            [clock, found] => {
-                let version = clock.rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0);
-                Ok(Next::Run(self.take(found, version)?))
+            [] if self.wanted.strong_count() == 0 => Ok(Next::Abandon),
+            [] => Ok(Next::Run(vec![self.find()])),
+            [found] if found.rows.is_empty() => Ok(Next::Abandon),
+            // A dead letter may change entries.
+            [found] if any_spent(found) => Ok(Next::Run(vec![tick()])),
+            [found] => Ok(Next::Run(self.take(found, 0)?)),
+            [found, clock] if any_spent(found) => {
+                let mut statements = self.take(found, signed(ticked(clock)))?;
+                statements.extend(self.hub.saying(&self.news(done)));
+                Ok(Next::Run(statements))
             }
             _ => Ok(Next::Commit),
         }
     }
 
     fn committed(&self, done: &[Outcome]) {
-        let [clock, found, ..] = done else { return };
-        let version = clock.rows.first().and_then(|row| row.at(0).ok()).map_or(0, unsigned);
-        for found in found.rows.iter().filter_map(|row| Found::read(row).ok()).filter(Found::spent) {
-            self.hub.committed(self.ns, version, stored::read_keys(&found.undelivered).into_iter());
-        }
+        self.hub.committed(&self.news(done));
     }
 }

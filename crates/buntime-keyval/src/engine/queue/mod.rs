@@ -8,6 +8,7 @@ mod dead;
 pub(super) mod enqueue;
 mod finish;
 mod lease;
+mod look;
 mod stored;
 
 pub use self::dead::DeadLetter;
@@ -16,9 +17,10 @@ use std::time::Duration;
 
 use buntime_database::args;
 
+use self::look::Looked;
 use super::{
     Namespace,
-    hub::Bell,
+    hub::{Bell, Nodes},
     row::{signed, unsigned},
 };
 use crate::{Error, MOST_PRIORITY, Message, Result, Value, Versionstamp};
@@ -101,6 +103,7 @@ impl Namespace {
     /// # Errors
     /// The database's.
     pub async fn receive(&self, queue: &str, most: usize, lease: Duration) -> Result<Vec<Delivery>> {
+        check_lease(lease)?;
         let bell = self.engine.hub.bell(self.id, queue);
         loop {
             let rung = bell.notify.notified();
@@ -108,17 +111,20 @@ impl Namespace {
             // From here on a ring is not missed.
             rung.as_mut().enable();
             let baton = Baton(Some(&bell));
-            let got = self.lease_or_give_back(queue, most, lease).await?;
-            if got.is_empty() {
-                baton.keep();
-            } else {
-                // There may be more, for another.
-                drop(baton);
-                return Ok(got);
-            }
-            let next = self.next_ready(queue).await?;
+            let looked = look::look(self, &bell, queue, most, lease).await?;
+            let next = match looked {
+                // There may be more, for another, who is told when the baton is dropped.
+                Looked::Got(got) => return Ok(got),
+                Looked::Nothing(next) => next,
+            };
+            baton.keep();
             let left = next.map(|at| Duration::from_millis(at.saturating_sub(self.engine.clock.now()).max(1)));
-            match left {
+            // What another node did is not heard everywhere.
+            let poll = match self.engine.hub.nodes() {
+                Nodes::Polled(every) => Some(*every),
+                Nodes::One | Nodes::Notified(_) => None,
+            };
+            match left.into_iter().chain(poll).min() {
                 Some(left) => tokio::select! {
                     () = rung => {}
                     () = tokio::time::sleep(left) => {}
@@ -126,25 +132,6 @@ impl Namespace {
                 None => rung.await,
             }
         }
-    }
-
-    /// Leases; what is leased for a caller that is gone by then is given back.
-    async fn lease_or_give_back(&self, queue: &str, most: usize, lease: Duration) -> Result<Vec<Delivery>> {
-        // Most looks find nothing, and need no task.
-        if self.next_ready(queue).await?.is_none_or(|at| at > self.engine.clock.now()) {
-            return Ok(Vec::new());
-        }
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        let (namespace, queue) = (self.clone(), queue.to_owned());
-        tokio::spawn(async move {
-            let leased = namespace.lease(&queue, most, lease).await;
-            if let Err(Ok(unwanted)) = reply.send(leased)
-                && let Err(error) = namespace.release(&unwanted).await
-            {
-                tracing::warn!(%error, "messages of a consumer that is gone wait for their lease to end");
-            }
-        });
-        answer.await.map_err(|_| Error::Closed)?
     }
 
     /// When the next message of a queue is ready; `None`: there is none.
