@@ -8,6 +8,7 @@ mod examples;
 mod first_run;
 mod forged;
 mod guard;
+mod history;
 mod keyval;
 mod limits;
 mod malformed;

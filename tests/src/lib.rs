@@ -9,6 +9,7 @@ mod certificate;
 pub mod client;
 mod deno;
 mod gateway;
+pub mod history;
 mod metrics;
 mod moody;
 mod nginx;
