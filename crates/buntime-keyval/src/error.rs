@@ -45,6 +45,23 @@ pub enum Error {
     /// A remote store does not let in whoever has this token, or none.
     #[error("{0}")]
     Denied(Cow<'static, str>),
+    /// A search that cannot be understood, and the number of the character it is about, from 1.
+    #[error("The query cannot be understood at character {at}: {words}")]
+    Query {
+        /// Which character.
+        at: usize,
+        /// What is wrong.
+        words: Cow<'static, str>,
+    },
+    /// Another entry has what a unique index allows one to have. Nothing was done.
+    #[error("{0}")]
+    Unique(Cow<'static, str>),
+    /// There is no such index.
+    #[error("{0}")]
+    NoIndex(Cow<'static, str>),
+    /// The index is still being built, and cannot answer yet.
+    #[error("{0}")]
+    Building(Cow<'static, str>),
     /// The connection to the database was lost before it answered: it may have happened.
     #[error("The storage did not answer; the write may have happened")]
     Uncertain,
@@ -109,11 +126,17 @@ pub enum What {
     Name,
     /// Watches at once.
     Watches,
+    /// Bytes of a search.
+    Query,
+    /// Fields of an index.
+    Fields,
+    /// Indexes of a namespace.
+    Indexes,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::WrittenKey,
         Self::ReadKey,
         Self::Value,
@@ -131,6 +154,9 @@ impl What {
         Self::UndeliveredKeys,
         Self::Name,
         Self::Watches,
+        Self::Query,
+        Self::Fields,
+        Self::Indexes,
     ];
 }
 
@@ -155,6 +181,9 @@ impl std::fmt::Display for Exceeded {
             What::UndeliveredKeys => write!(f, "Too many keysIfUndelivered (max {most})"),
             What::Name => write!(f, "Name too long (max {most} characters)"),
             What::Watches => write!(f, "Too many watches (max {most})"),
+            What::Query => write!(f, "Query too large (max {most} bytes)"),
+            What::Fields => write!(f, "Too many fields (max {most})"),
+            What::Indexes => write!(f, "Too many indexes (max {most})"),
         }
     }
 }

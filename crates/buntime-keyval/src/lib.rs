@@ -10,6 +10,8 @@ mod atomic;
 #[cfg(feature = "embedded")]
 pub mod engine;
 mod error;
+#[cfg(feature = "embedded")]
+mod fields;
 #[cfg(feature = "json")]
 pub mod json;
 mod key;
@@ -19,6 +21,8 @@ pub mod numeric;
 mod range;
 #[cfg(feature = "remote")]
 mod remote;
+#[cfg(feature = "embedded")]
+mod search;
 pub mod structured;
 #[cfg(feature = "typed")]
 mod typed;
@@ -37,5 +41,7 @@ pub use message::{DEFAULT_BACKOFF, DEFAULT_QUEUE, MOST_PRIORITY, Message};
 pub use range::{Range, Selector, cursor};
 #[cfg(feature = "remote")]
 pub use remote::{Remote, RemoteOptions, RemoteWatch};
+#[cfg(feature = "embedded")]
+pub use search::{Snippet, Tokenizer};
 pub use value::{Entry, States, Value};
 pub use versionstamp::Versionstamp;

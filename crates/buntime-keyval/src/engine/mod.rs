@@ -6,6 +6,7 @@
 
 mod clock;
 mod hub;
+mod index;
 mod listed;
 mod listen;
 mod mutate;
@@ -16,20 +17,23 @@ mod read;
 mod row;
 mod schema;
 mod sweep;
+mod trigger;
 mod watch;
 mod write;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use buntime_database::{Adapter, args};
 use tokio::sync::Mutex;
 
 use self::hub::{Hub, Nodes};
 pub use self::{
     clock::Clock,
+    index::{ByIndex, Edge, Hit, Hits, Index, IndexInfo, IndexKind, IndexState, Page, Search},
     queue::{DeadLetter, Delivery, Failure, QueueStats},
     quota::Quota,
+    trigger::{Changed, Effect, Signalled, Subscription, Trigger, Wanted},
     watch::{Changes, From as WatchFrom, Told, Watch},
 };
 pub use crate::Committed;
@@ -99,10 +103,17 @@ pub(crate) struct Inner {
     /// By name. Few, and asked for once by each face.
     namespaces: Mutex<HashMap<String, Opened>>,
     tasks: sweep::Tasks,
+    builders: index::Builders,
+    triggers: Arc<trigger::Triggers>,
 }
 
-/// A namespace's number and its quota, which all that have it share.
-type Opened = (i64, Arc<ArcSwapOption<Quota>>);
+/// A namespace's number, its quota and what is declared in it, which all that have it share.
+#[derive(Clone, Debug)]
+struct Opened {
+    id: i64,
+    quota: Arc<ArcSwapOption<Quota>>,
+    declared: Arc<ArcSwap<index::Declared>>,
+}
 
 /// One key space with its queues. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -112,6 +123,7 @@ pub struct Namespace {
     name: Arc<str>,
     limits: Arc<Limits>,
     quota: Arc<ArcSwapOption<Quota>>,
+    declared: Arc<ArcSwap<index::Declared>>,
 }
 
 impl Engine {
@@ -136,9 +148,12 @@ impl Engine {
             uuid: row.at(1)?,
             namespaces: Mutex::default(),
             tasks: sweep::Tasks::default(),
+            builders: index::Builders::default(),
+            triggers: Arc::default(),
         };
         let engine = Arc::new(inner);
         sweep::start(&engine, notifications);
+        index::Builders::start(&engine);
         Ok(Self(engine))
     }
 
@@ -149,7 +164,7 @@ impl Engine {
     pub async fn namespace(&self, name: &str, limits: Limits) -> Result<Namespace> {
         let engine = Arc::clone(&self.0);
         let mut known = engine.namespaces.lock().await;
-        let (id, quota) = match known.get(name) {
+        let Opened { id, quota, declared } = match known.get(name) {
             Some(there) => there.clone(),
             None => {
                 let there = engine.open_namespace(name).await?;
@@ -158,7 +173,7 @@ impl Engine {
             }
         };
         drop(known);
-        Ok(Namespace { engine, id, name: name.into(), limits: Arc::new(limits), quota })
+        Ok(Namespace { engine, id, name: name.into(), limits: Arc::new(limits), quota, declared })
     }
 
     /// The id of this store, made with it.
@@ -182,12 +197,14 @@ impl Engine {
     /// Ends what runs for it. The database stays open: it is its owner's.
     pub async fn close(&self) {
         self.0.tasks.end().await;
+        self.0.builders.end().await;
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.tasks.tell();
+        self.builders.tell();
     }
 }
 
@@ -205,8 +222,11 @@ impl Inner {
         }
         let full = || Error::Invalid(format!("There are {} namespaces already", self.options.namespaces).into());
         let row = rows.first().ok_or_else(full)?;
+        let id: i64 = row.at(0)?;
         let quota = Quota::of(row.at(1)?, row.at(2)?).map(Arc::new);
-        Ok((row.at(0)?, Arc::new(ArcSwapOption::from(quota))))
+        let declared = index::Declared::read(&self.database.query(&index::of_namespace(), args![id]).await?)?;
+        let (quota, declared) = (ArcSwapOption::from(quota), ArcSwap::from_pointee(declared));
+        Ok(Opened { id, quota: Arc::new(quota), declared: Arc::new(declared) })
     }
 }
 

@@ -40,7 +40,32 @@ CREATE TABLE kv_dead (
 CREATE INDEX kv_dead_failed ON kv_dead (ns, failed_at);
 ";
 
+/// Indexes, each with what is in it. `reached` is the last key that was put into one that is being built, and `built` how
+/// many documents that made; `entries` and `terms` are sums of what is in it.
+const INDEXES: &str = "
+CREATE TABLE kv_indexes (
+    id INTEGER PRIMARY KEY, ns INTEGER NOT NULL, kind TEXT NOT NULL, prefix BLOB NOT NULL, name TEXT NOT NULL,
+    fields TEXT NOT NULL, tokenizer TEXT NOT NULL, is_unique INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT, reached BLOB,
+    built INTEGER NOT NULL DEFAULT 0, entries INTEGER NOT NULL DEFAULT 0, terms INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX kv_indexes_place ON kv_indexes (ns, kind, prefix, name) WHERE state <> 'removing';
+CREATE TABLE kv_docs (
+    idx INTEGER NOT NULL, key BLOB NOT NULL, doc INTEGER NOT NULL, terms INTEGER NOT NULL, PRIMARY KEY (idx, key)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX kv_docs_doc ON kv_docs (idx, doc);
+CREATE TABLE kv_postings (
+    idx INTEGER NOT NULL, term BLOB NOT NULL, doc INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (idx, term, doc)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX kv_postings_doc ON kv_postings (idx, doc, term);
+CREATE TABLE kv_sorted (
+    idx INTEGER NOT NULL, value BLOB NOT NULL, key BLOB NOT NULL, PRIMARY KEY (idx, value, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX kv_sorted_key ON kv_sorted (idx, key);
+";
+
 pub(super) async fn migrate(database: &dyn Adapter) -> Result<()> {
-    database.migrate(COMPONENT, &[Migration::new("0001-entries-and-queues", FIRST)]).await?;
+    let all = [Migration::new("0001-entries-and-queues", FIRST), Migration::new("0002-indexes", INDEXES)];
+    database.migrate(COMPONENT, &all).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Sweeping away what has expired, when it expires: so watches are told, and space is free again.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -11,10 +12,12 @@ use tokio::{sync::watch, task::JoinHandle};
 use super::{
     Inner,
     hub::{Hub, Nodes},
+    index::{self, Declared},
     listen,
     news::News,
     row::{signed, unsigned},
-    write::{tick, ticked},
+    trigger::{Effect, Triggers},
+    write::{Refusal, tick, ticked},
 };
 use crate::{Key, Result};
 
@@ -105,7 +108,7 @@ impl Inner {
         }
         self.hub.take_expiry();
         loop {
-            let plan = Arc::new(SweepPlan { now, hub: self.hub.clone() });
+            let plan = Arc::new(SweepPlan { now, hub: self.hub.clone(), triggers: self.triggers.clone() });
             let done = self.database.planned(plan).await?;
             let swept = done.outcomes.get(1).map_or(0, |outcome| outcome.rows.len());
             if swept < usize::try_from(SOME).unwrap_or(usize::MAX) {
@@ -142,6 +145,28 @@ impl Inner {
 struct SweepPlan {
     now: u64,
     hub: Arc<Hub>,
+    triggers: Arc<Triggers>,
+}
+
+impl SweepPlan {
+    /// The keys that were swept, by namespace.
+    fn swept(swept: &Outcome) -> buntime_database::Result<BTreeMap<i64, Vec<Key>>> {
+        let mut namespaces = BTreeMap::<i64, Vec<Key>>::new();
+        for row in swept.rows.iter() {
+            namespaces.entry(row.at(0)?).or_default().push(Key::trusted(row.at::<Vec<u8>>(1)?));
+        }
+        Ok(namespaces)
+    }
+
+    /// What has to be read of indexes: nothing where nobody ever declared one.
+    fn declared(clock: &Outcome, swept: &Outcome) -> buntime_database::Result<Vec<Statement>> {
+        let shape: i64 = clock.rows.first().map(|row| row.at(1)).transpose()?.unwrap_or(0);
+        if shape == 0 {
+            return Ok(Vec::new());
+        }
+        let namespaces: Vec<i64> = Self::swept(swept)?.into_keys().collect();
+        Ok(index::of_namespaces(&namespaces))
+    }
 }
 
 impl Plan for SweepPlan {
@@ -154,8 +179,15 @@ impl Plan for SweepPlan {
                 Ok(Next::Run(vec![tick(), Statement::new(sweep, args![signed(self.now), SOME])]))
             }
             [_, swept] if swept.rows.is_empty() => Ok(Next::Abandon),
-            [_, swept] => {
-                let mut namespaces = std::collections::BTreeMap::<i64, (i64, i64)>::new();
+            [clock, swept, read @ ..] => {
+                let asks = Self::declared(clock, swept)?;
+                if read.is_empty() && !asks.is_empty() {
+                    return Ok(Next::Run(asks));
+                }
+                if read.len() > asks.len() {
+                    return Ok(Next::Commit);
+                }
+                let mut namespaces = BTreeMap::<i64, (i64, i64)>::new();
                 for row in swept.rows.iter() {
                     let sums = namespaces.entry(row.at(0)?).or_default();
                     *sums = (sums.0 + 1, sums.1 + row.at::<i64>(2)?);
@@ -166,15 +198,25 @@ impl Plan for SweepPlan {
                                AND (max_entries IS NOT NULL OR max_bytes IS NOT NULL)";
                     Statement::new(sql, args![ns, entries, bytes])
                 };
-                let said = self.hub.saying(&news(done));
-                Ok(Next::Run(namespaces.into_iter().map(account).chain(said).collect()))
+                let mut statements: Vec<Statement> = namespaces.into_iter().map(account).collect();
+                let declared = Declared::of_outcomes(read).map_err(Refusal::write)?;
+                for (ns, keys) in Self::swept(swept)? {
+                    declared.gone(ns, &keys.iter().collect::<Vec<_>>(), &mut statements);
+                }
+                statements.extend(self.hub.saying(&news(done)));
+                Ok(Next::Run(statements))
             }
             _ => Ok(Next::Commit),
         }
     }
 
     fn committed(&self, done: &[Outcome]) {
-        self.hub.committed(&news(done));
+        let news = news(done);
+        self.hub.committed(&news);
+        let (Some(version), Some(swept)) = (news.version, done.get(1)) else { return };
+        for (ns, keys) in Self::swept(swept).unwrap_or_default() {
+            self.triggers.committed(ns, version, keys.into_iter().map(|key| (key, Effect::Expired)));
+        }
     }
 }
 

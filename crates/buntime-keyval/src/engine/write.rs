@@ -1,21 +1,30 @@
 //! Atomic writes: decided and done inside the database, whole or not at all.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use buntime_database::{Next, Outcome, Plan, Statement, Value as Sql, args};
 
 use super::{
     Namespace,
     hub::Hub,
+    index::{Declared, Documents, Hold, Written},
     mutate,
     news::News,
     queue::enqueue,
     row::{signed, unsigned, version},
+    trigger::{Effect, Triggers},
 };
 use crate::{Atomic, Change, Committed, Error, Key, Result, Value, Versionstamp};
 
-/// Takes the next version and the lock that puts writes in order; the first statement of every write.
-pub(super) const TICK: &str = "UPDATE kv_clock SET version = version + 1 WHERE id = 1 RETURNING version";
+/// Takes the next version and the lock that puts writes in order, and says in which shape what is declared is; the first
+/// statement of every write.
+pub(super) const TICK: &str = "UPDATE kv_clock SET version = version + 1 WHERE id = 1 RETURNING version, shape";
 
 impl Namespace {
     /// Writes, if every check holds. Durable when it returns that it happened.
@@ -46,7 +55,7 @@ pub(super) fn own(error: buntime_database::Error) -> Error {
 }
 
 /// Errors of ours inside the database's, which carries only a kind and words.
-struct Refusal;
+pub(super) struct Refusal;
 
 impl Refusal {
     const MISMATCH: &'static str = "keyval type mismatch: ";
@@ -54,13 +63,15 @@ impl Refusal {
     const RANGE: &'static str = "keyval sum out of range";
     const VALUE: &'static str = "keyval invalid value: ";
     const QUOTA: &'static str = "keyval quota: ";
+    const UNIQUE: &'static str = "keyval unique: ";
 
-    fn write(error: Error) -> buntime_database::Error {
+    pub(super) fn write(error: Error) -> buntime_database::Error {
         let words = match error {
             Error::TypeMismatch(words) => format!("{}{words}", Self::MISMATCH),
             Error::Refused(words) => format!("{}{words}", Self::REFUSED),
             Error::InvalidValue(words) => format!("{}{words}", Self::VALUE),
             Error::Quota(words) => format!("{}{words}", Self::QUOTA),
+            Error::Unique(words) => format!("{}{words}", Self::UNIQUE),
             Error::SumOutOfRange => Self::RANGE.to_owned(),
             other => return buntime_database::Error::new(buntime_database::ErrorKind::Other, other.to_string()),
         };
@@ -77,6 +88,7 @@ impl Refusal {
             .or_else(|| rest(Self::REFUSED).map(Error::Refused))
             .or_else(|| rest(Self::VALUE).map(Error::InvalidValue))
             .or_else(|| rest(Self::QUOTA).map(Error::Quota))
+            .or_else(|| rest(Self::UNIQUE).map(Error::Unique))
     }
 }
 
@@ -91,7 +103,22 @@ struct WritePlan {
     dedup_window: u64,
     /// The keys whose entries are read, each once, in the order of their statements behind [`TICK`].
     read: Vec<Key>,
+    index: Hold,
+    /// Of values that are set as they are: made before the database is locked.
+    documents: Documents,
     hub: Arc<Hub>,
+    triggers: Arc<Triggers>,
+    /// Where in what is returned the entries' statements begin, as they were given last.
+    written_at: AtomicUsize,
+}
+
+/// An entry as the plan leaves it.
+#[derive(Debug)]
+struct After {
+    key: Key,
+    entry: Present,
+    /// The mutation that set it, if it was set as it is.
+    set: Option<usize>,
 }
 
 /// An entry while the plan runs.
@@ -112,7 +139,15 @@ impl WritePlan {
         read.dedup();
         let ids = write.messages.iter().map(|_| enqueue::id()).collect();
         let dedup_window = of.engine.options.dedup_window;
-        Self { write, ns: of.id, quota, now, ids, dedup_window, read, hub: of.engine.hub.clone() }
+        let index = Hold::new(of.id, &of.declared);
+        let set = write.mutations.iter().enumerate().filter_map(|(number, mutation)| match &mutation.change {
+            Change::Set(value) => Some((number, &mutation.key, value)),
+            _ => None,
+        });
+        let documents = Documents::prepare(index.known(), set);
+        let (hub, triggers) = (of.engine.hub.clone(), of.engine.triggers.clone());
+        let written_at = AtomicUsize::new(0);
+        Self { write, ns: of.id, quota, now, ids, dedup_window, read, index, documents, hub, triggers, written_at }
     }
 
     /// What is read first.
@@ -158,23 +193,20 @@ impl WritePlan {
         self.write.checks.iter().enumerate().filter(|(_, check)| !holds(check)).map(|(at, _)| at).collect()
     }
 
-    /// What is written, given what was read; `None` if a check does not hold.
-    fn writes(&self, done: &[Outcome]) -> Result<Option<Vec<Statement>>> {
+    /// How the entries are afterwards, given what was read.
+    fn after(&self, done: &[Outcome]) -> Result<Vec<After>> {
         let present = self.present(done)?;
-        if !self.failed_checks(&present).is_empty() {
-            return Ok(None);
-        }
         let committed = Self::version(done)?;
-        let mut after: Vec<(Key, Present)> = Vec::with_capacity(self.write.mutations.len());
+        let mut after: Vec<After> = Vec::with_capacity(self.write.mutations.len());
         let mut places: HashMap<Key, usize> = HashMap::new();
-        for mutation in &self.write.mutations {
+        for (number, mutation) in self.write.mutations.iter().enumerate() {
             let key = target(mutation, committed)?;
             let place = *places.entry(key.clone()).or_insert_with(|| {
-                let before = present.get(&key).cloned().unwrap_or_default();
-                after.push((key, before));
+                let entry = present.get(&key).cloned().unwrap_or_default();
+                after.push(After { key, entry, set: None });
                 after.len() - 1
             });
-            let Some((_, entry)) = after.get_mut(place) else { continue };
+            let Some(After { entry, set, .. }) = after.get_mut(place) else { continue };
             let value = mutate::apply(&mutation.change, entry.value.as_ref())?;
             let kept = if matches!(mutation.change, Change::Set(_) | Change::SetVersionstamped(_)) {
                 None
@@ -183,15 +215,39 @@ impl WritePlan {
             };
             entry.expires_at = if value.is_some() { mutation.expires_at.or(kept) } else { None };
             entry.value = value;
+            *set = matches!(mutation.change, Change::Set(_)).then_some(number);
         }
-        let mut statements: Vec<Statement> = after.iter().map(|(key, entry)| self.put(key, entry, committed)).collect();
+        Ok(after)
+    }
+
+    /// What is written.
+    fn writes(&self, done: &[Outcome], declared: &Declared, at: usize) -> Result<Vec<Statement>> {
+        let committed = Self::version(done)?;
+        let after = self.after(done)?;
+        let written = self.written(&after);
+        let mut statements = Vec::with_capacity(after.len());
+        declared.before(self.ns, &written, &mut statements);
+        self.written_at.store(at + statements.len(), Ordering::Relaxed);
+        statements.extend(after.iter().map(|after| self.put(&after.key, &after.entry, committed)));
+        declared.with(&written, committed, &self.documents, &mut statements)?;
         for (message, id) in self.write.messages.iter().zip(&self.ids) {
             enqueue::statements(self.ns, message, id, committed, self.now, self.dedup_window, &mut statements);
         }
         if let Some(quota) = &self.quota {
-            statements.push(self.account(quota, &present, &after, done)?);
+            statements.push(self.account(quota, &self.present(done)?, &after, done)?);
         }
-        Ok(Some(statements))
+        Ok(statements)
+    }
+
+    /// The same, as far as indexes care.
+    fn written<'a>(&self, after: &'a [After]) -> Vec<Written<'a>> {
+        let live = |entry: &&Present| entry.expires_at.is_none_or(|at| at > self.now);
+        let written = |after: &'a After| Written {
+            key: &after.key,
+            value: Some(&after.entry).filter(live).and_then(|entry| entry.value.as_ref()),
+            prepared: after.set,
+        };
+        after.iter().map(written).collect()
     }
 
     fn put(&self, key: &Key, entry: &Present, committed: i64) -> Statement {
@@ -213,12 +269,12 @@ impl WritePlan {
         &self,
         quota: &super::Quota,
         present: &HashMap<&Key, Present>,
-        after: &[(Key, Present)],
+        after: &[After],
         done: &[Outcome],
     ) -> Result<Statement> {
         let weight = |key: &Key, entry: &Present| entry.value.as_ref().map(|value| key.len() + value.size());
         let (mut entries, mut bytes) = (0_i64, 0_i64);
-        for (key, new) in after {
+        for After { key, entry: new, .. } in after {
             let old = present.get(key).and_then(|entry| weight(key, entry));
             let new = weight(key, new);
             entries += i64::from(new.is_some()) - i64::from(old.is_some());
@@ -265,25 +321,90 @@ fn target(mutation: &crate::Mutation, committed: i64) -> Result<Key> {
     }
 }
 
-impl Plan for WritePlan {
-    fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
-        if done.is_empty() {
-            return Ok(Next::Run(self.reads()));
+impl WritePlan {
+    /// What is declared, and where in what is returned what comes then begins; or what has to be read before.
+    fn declared(&self, done: &[Outcome]) -> Result<Either> {
+        let at = self.first();
+        let Some(clock) = done.first() else { return Ok(Either::Ask(self.reads())) };
+        let committed = Self::version(done)?;
+        let keys = self.write.mutations.iter().filter_map(|mutation| target(mutation, committed).ok());
+        Ok(match self.index.ask(clock, keys)? {
+            None => Either::Known(self.index.declared(None)?, at),
+            Some(ask) if done.len() <= at => Either::Ask(vec![ask]),
+            Some(_) => Either::Known(self.index.declared(done.get(at))?, at + 1),
+        })
+    }
+
+    fn step(&self, done: &[Outcome]) -> Result<Next> {
+        if done.len() == self.first() && !self.failed_checks(&self.present(done)?).is_empty() {
+            return Ok(Next::Abandon);
         }
-        if done.len() > self.first() {
+        let (declared, mut at) = match self.declared(done)? {
+            Either::Ask(statements) => return Ok(Next::Run(statements)),
+            Either::Known(declared, at) => (declared, at),
+        };
+        if declared.is_unique() {
+            let after = self.after(done)?;
+            let written = self.written(&after);
+            let probes = declared.probes(self.ns, self.now, &written)?;
+            if done.len() == at && !probes.is_empty() {
+                return Ok(Next::Run(probes));
+            }
+            if done.len() == at + probes.len() {
+                declared.taken(&written, done.get(at..).unwrap_or_default())?;
+            }
+            at += probes.len();
+        }
+        if done.len() > at {
             return Ok(Next::Commit);
         }
-        match self.writes(done).map_err(Refusal::write)? {
-            None => Ok(Next::Abandon),
-            Some(mut statements) => {
-                statements.extend(self.hub.saying(&self.news(done)));
-                if statements.is_empty() { Ok(Next::Commit) } else { Ok(Next::Run(statements)) }
-            }
-        }
+        let mut statements = self.writes(done, &declared, at)?;
+        statements.extend(self.hub.saying(&self.news(done)));
+        Ok(if statements.is_empty() { Next::Commit } else { Next::Run(statements) })
+    }
+
+    /// What became of each entry.
+    fn effects(&self, done: &[Outcome]) -> Result<Vec<(Key, Effect)>> {
+        let after = self.after(done)?;
+        let wrote = done.iter().skip(self.written_at.load(Ordering::Relaxed));
+        let effect = |(After { key, entry, .. }, wrote): (After, &Outcome)| {
+            let what = match entry.value {
+                Some(value) if entry.expires_at.is_none_or(|at| at > self.now) => {
+                    Effect::Set { value, expires_at: entry.expires_at }
+                }
+                _ if wrote.affected > 0 => Effect::Deleted,
+                _ => return None,
+            };
+            Some((key, what))
+        };
+        Ok(after.into_iter().zip(wrote).filter_map(effect).collect())
+    }
+}
+
+/// What comes next.
+enum Either {
+    Ask(Vec<Statement>),
+    Known(Arc<Declared>, usize),
+}
+
+impl Plan for WritePlan {
+    fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        self.step(done).map_err(Refusal::write)
     }
 
     fn committed(&self, done: &[Outcome]) {
-        self.hub.committed(&self.news(done));
+        let news = self.news(done);
+        self.hub.committed(&news);
+        if let Ok(Either::Known(_, at)) = self.declared(done)
+            && at > self.first()
+        {
+            self.index.learn(done.get(at - 1));
+        }
+        if self.triggers.any(self.ns)
+            && let (Ok(effects), Some(version)) = (self.effects(done), news.version)
+        {
+            self.triggers.committed(self.ns, version, effects.into_iter());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! All that the engine promises, for databases that are servers: on each the same.
 
-use crate::{entries, many, place::Place, queues, watches};
+use crate::{entries, indexes, many, place::Place, queues, triggers, watches};
 
 /// Each in a place of its own.
 pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl Fn() -> F) {
@@ -19,6 +19,12 @@ pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl F
     queues::who_never_answers_does_not_loop_for_ever_in(place().await).await;
     queues::failures_follow_the_schedule_and_end_as_dead_letters_in(place().await).await;
     queues::one_message_for_a_deduplication_key_in(place().await).await;
+    indexes::texts_are_found_ranked_and_marked_in(place().await).await;
+    indexes::entries_are_listed_by_their_values_in(place().await).await;
+    indexes::what_is_unique_stays_so_in(place().await).await;
+    indexes::counts_are_exact_at_any_moment_in(place().await).await;
+    indexes::whoever_writes_keeps_them_in(place().await).await;
+    triggers::changes_are_told_once_as_their_commit_left_them_in(place().await).await;
 }
 
 /// The same of many at once.
@@ -28,4 +34,8 @@ pub(crate) async fn it_holds_for_many_in<F: Future<Output = Place>>(place: impl 
     many::who_goes_away_leaves_no_half_in(place().await).await;
     watches::the_last_state_is_never_lost_in(place().await).await;
     queues::who_waits_is_woken_and_everything_comes_once_in(place().await).await;
+    indexes::of_many_that_want_the_same_one_gets_it_in(place().await).await;
+    indexes::writers_go_on_while_an_index_is_built_in(place().await).await;
+    indexes::a_build_goes_on_after_a_restart_in(place().await).await;
+    triggers::they_come_in_the_order_of_commits_and_none_is_lost_in(place().await).await;
 }

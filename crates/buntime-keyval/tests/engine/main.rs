@@ -2,10 +2,12 @@
 
 mod entries;
 mod everything;
+mod indexes;
 mod libsql;
 mod many;
 mod nodes;
 mod place;
 mod postgres;
 mod queues;
+mod triggers;
 mod watches;

@@ -14,9 +14,11 @@ use crate::{
     engine::{
         Namespace,
         hub::Hub,
+        index::Hold,
         news::News,
         row::signed,
-        write::{tick, ticked},
+        trigger::Triggers,
+        write::{Refusal, own, tick, ticked},
     },
 };
 
@@ -50,9 +52,11 @@ impl Namespace {
             lease: lease.map(ToOwned::to_owned),
             failure,
             now: self.engine.clock.now(),
+            index: Hold::new(self.id, &self.declared),
             hub: self.engine.hub.clone(),
+            triggers: self.engine.triggers.clone(),
         };
-        Ok(self.engine.database.planned(Arc::new(plan)).await?.committed)
+        Ok(self.engine.database.planned(Arc::new(plan)).await.map_err(own)?.committed)
     }
 
     /// Gives messages back as if they had not been delivered: at once, and the try does not count.
@@ -91,7 +95,9 @@ struct FailPlan {
     lease: Option<String>,
     failure: Failure,
     now: u64,
+    index: Hold,
     hub: Arc<Hub>,
+    triggers: Arc<Triggers>,
 }
 
 impl FailPlan {
@@ -122,6 +128,33 @@ impl FailPlan {
         }
         Some(News { queues: [(self.ns, found.queue)].into(), ..News::default() })
     }
+
+    /// What follows a message that is found. A dead letter may change entries.
+    fn dead(&self, found: &Found, done: &[Outcome]) -> Result<Next> {
+        let [_, clock, read @ ..] = done else { return Ok(Next::Run(vec![tick()])) };
+        let ask = self.index.ask(clock, dead::sets(&[found])?.into_keys())?;
+        match (ask, read) {
+            (Some(ask), []) => return Ok(Next::Run(vec![ask])),
+            (None, []) | (Some(_), [_]) => {}
+            _ => return Ok(Next::Commit),
+        }
+        let mut statements = Vec::new();
+        let declared = self.index.declared(read.first())?;
+        let at = (signed(ticked(clock)), self.now);
+        dead::bury(self.ns, &[found], &self.reason(), &declared, at, &mut statements)?;
+        statements.extend(self.news(done).and_then(|news| self.hub.saying(&news)));
+        Ok(Next::Run(statements))
+    }
+
+    fn again(&self, found: &Found, done: &[Outcome]) -> Next {
+        if done.len() > 1 {
+            return Next::Commit;
+        }
+        let again = "UPDATE kv_messages SET lease = NULL, ready_at = ?2 WHERE id = ?1";
+        let again = Statement::new(again, args![self.id.as_str(), signed(self.ready_at(found))]);
+        let said = self.news(done).and_then(|news| self.hub.saying(&news));
+        Next::Run(std::iter::once(again).chain(said).collect())
+    }
 }
 
 impl Plan for FailPlan {
@@ -132,26 +165,18 @@ impl Plan for FailPlan {
             return Ok(Next::Run(vec![find]));
         };
         let Some(found) = found.rows.first().map(Found::read).transpose()? else { return Ok(Next::Abandon) };
-        let mut statements = Vec::new();
-        match (self.dies(&found), done) {
-            // A dead letter may change entries.
-            (true, [_]) => return Ok(Next::Run(vec![tick()])),
-            (true, [_, clock]) => {
-                dead::bury(self.ns, &found, &self.reason(), signed(ticked(clock)), self.now, &mut statements);
-            }
-            (false, [_]) => {
-                let again = "UPDATE kv_messages SET lease = NULL, ready_at = ?2 WHERE id = ?1";
-                statements.push(Statement::new(again, args![self.id.as_str(), signed(self.ready_at(&found))]));
-            }
-            _ => return Ok(Next::Commit),
+        match self.dies(&found) {
+            true => self.dead(&found, done).map_err(Refusal::write),
+            false => Ok(self.again(&found, done)),
         }
-        statements.extend(self.news(done).and_then(|news| self.hub.saying(&news)));
-        Ok(Next::Run(statements))
     }
 
     fn committed(&self, done: &[Outcome]) {
-        if let Some(news) = self.news(done) {
-            self.hub.committed(&news);
+        let Some(news) = self.news(done) else { return };
+        self.hub.committed(&news);
+        let found = done.first().and_then(|found| Found::read(found.rows.first()?).ok());
+        if let (Some(found), Some(version)) = (found, news.version) {
+            dead::tell(self.ns, &[&found], version, &self.triggers);
         }
     }
 }

@@ -13,9 +13,11 @@ use crate::{
     engine::{
         Namespace,
         hub::Hub,
+        index::Hold,
         news::News,
         row::{signed, unsigned},
-        write::{tick, ticked},
+        trigger::Triggers,
+        write::{Refusal, own, tick, ticked},
     },
 };
 
@@ -57,9 +59,11 @@ impl Namespace {
             until,
             wanted,
             token: uuid::Uuid::new_v4().to_string(),
+            index: Hold::new(self.id, &self.declared),
             hub: self.engine.hub.clone(),
+            triggers: self.engine.triggers.clone(),
         });
-        let done = self.engine.database.planned(Arc::<LeasePlan>::clone(&plan)).await?;
+        let done = self.engine.database.planned(Arc::<LeasePlan>::clone(&plan)).await.map_err(own)?;
         let Some(found) = done.outcomes.first().filter(|_| done.committed) else { return Ok(Vec::new()) };
         let found: Vec<Found> = found.rows.iter().map(Found::read).collect::<buntime_database::Result<_>>()?;
         found.into_iter().filter(|found| !found.spent()).map(|found| plan.delivery(found)).collect()
@@ -76,7 +80,9 @@ struct LeasePlan {
     wanted: Weak<()>,
     /// Of all that it leases.
     token: String,
+    index: Hold,
     hub: Arc<Hub>,
+    triggers: Arc<Triggers>,
 }
 
 /// A message as it lies in its table.
@@ -158,18 +164,35 @@ impl LeasePlan {
         Statement::new(sql, args![self.ns, self.queue.as_str(), signed(self.now), signed(self.most as u64)])
     }
 
-    fn take(&self, found: &Outcome, version: i64) -> buntime_database::Result<Vec<Statement>> {
+    /// Those that are not spent are the consumer's.
+    fn take(&self, found: &Outcome) -> buntime_database::Result<Vec<Statement>> {
         let mut statements = Vec::with_capacity(found.rows.len());
         for row in found.rows.iter() {
             let found = Found::read(row)?;
-            if found.spent() {
-                dead::bury(self.ns, &found, UNFINISHED, version, self.now, &mut statements);
-            } else {
+            if !found.spent() {
                 let take = "UPDATE kv_messages SET lease = ?2, ready_at = ?3, attempts = attempts + 1 WHERE id = ?1";
                 statements.push(Statement::new(take, args![found.id, self.token.as_str(), signed(self.until)]));
             }
         }
         Ok(statements)
+    }
+
+    /// The same where some are spent.
+    fn bury(&self, found: &Outcome, clock: &Outcome, read: &[Outcome], news: &News) -> Result<Next> {
+        let all: Vec<Found> = found.rows.iter().map(Found::read).collect::<buntime_database::Result<_>>()?;
+        let spent: Vec<&Found> = all.iter().filter(|found| found.spent()).collect();
+        let ask = self.index.ask(clock, dead::sets(&spent)?.into_keys())?;
+        match (ask, read) {
+            (Some(ask), []) => return Ok(Next::Run(vec![ask])),
+            (None, []) | (Some(_), [_]) => {}
+            _ => return Ok(Next::Commit),
+        }
+        let mut statements = self.take(found)?;
+        let declared = self.index.declared(read.first())?;
+        let at = (signed(ticked(clock)), self.now);
+        dead::bury(self.ns, &spent, UNFINISHED, &declared, at, &mut statements)?;
+        statements.extend(self.hub.saying(news));
+        Ok(Next::Run(statements))
     }
 
     fn delivery(&self, found: Found) -> Result<Delivery> {
@@ -196,17 +219,21 @@ impl Plan for LeasePlan {
             [found] if found.rows.is_empty() => Ok(Next::Abandon),
             // A dead letter may change entries.
             [found] if any_spent(found) => Ok(Next::Run(vec![tick()])),
-            [found] => Ok(Next::Run(self.take(found, 0)?)),
-            [found, clock] if any_spent(found) => {
-                let mut statements = self.take(found, signed(ticked(clock)))?;
-                statements.extend(self.hub.saying(&self.news(done)));
-                Ok(Next::Run(statements))
+            [found, clock, read @ ..] if any_spent(found) => {
+                self.bury(found, clock, read, &self.news(done)).map_err(Refusal::write)
             }
+            [found] => Ok(Next::Run(self.take(found)?)),
             _ => Ok(Next::Commit),
         }
     }
 
     fn committed(&self, done: &[Outcome]) {
-        self.hub.committed(&self.news(done));
+        let news = self.news(done);
+        self.hub.committed(&news);
+        if let (Some(version), Some(found)) = (news.version, done.first()) {
+            let spent: Vec<Found> =
+                found.rows.iter().filter_map(|row| Found::read(row).ok()).filter(Found::spent).collect();
+            dead::tell(self.ns, &spent.iter().collect::<Vec<_>>(), version, &self.triggers);
+        }
     }
 }
