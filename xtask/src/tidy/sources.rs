@@ -12,7 +12,11 @@ const CRATE: usize = 10_000;
 /// Those that may be larger, each with the reason.
 const LARGE: &[(&str, usize, &str)] = &[
     ("crates/buntime-core", 10_500, "it depends on no crate of ours, so all that the plugin API needs lives in it"),
-    ("crates/buntime-keyval", 13_500, "what an embedded store and a remote one speak of is the same crate to whoever uses one"),
+    (
+        "crates/buntime-keyval",
+        13_500,
+        "what an embedded store and a remote one speak of is the same crate to whoever uses one",
+    ),
 ];
 
 /// Files that may be longer, each with the reason.
