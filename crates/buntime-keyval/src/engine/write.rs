@@ -193,9 +193,8 @@ impl WritePlan {
         self.write.checks.iter().enumerate().filter(|(_, check)| !holds(check)).map(|(at, _)| at).collect()
     }
 
-    /// How the entries are afterwards, given what was read.
-    fn after(&self, done: &[Outcome]) -> Result<Vec<After>> {
-        let present = self.present(done)?;
+    /// How the entries are afterwards, given how they are.
+    fn after(&self, done: &[Outcome], present: &HashMap<&Key, Present>) -> Result<Vec<After>> {
         let committed = Self::version(done)?;
         let mut after: Vec<After> = Vec::with_capacity(self.write.mutations.len());
         let mut places: HashMap<Key, usize> = HashMap::new();
@@ -220,11 +219,17 @@ impl WritePlan {
         Ok(after)
     }
 
-    /// What is written.
-    fn writes(&self, done: &[Outcome], declared: &Declared, at: usize) -> Result<Vec<Statement>> {
+    /// What is written. The first of it will be number `at` of what is returned.
+    fn writes(
+        &self,
+        done: &[Outcome],
+        present: &HashMap<&Key, Present>,
+        after: &[After],
+        declared: &Declared,
+        at: usize,
+    ) -> Result<Vec<Statement>> {
         let committed = Self::version(done)?;
-        let after = self.after(done)?;
-        let written = self.written(&after);
+        let written = if declared.is_empty() { Vec::new() } else { self.written(after) };
         let mut statements = Vec::with_capacity(after.len());
         declared.before(self.ns, &written, &mut statements);
         self.written_at.store(at + statements.len(), Ordering::Relaxed);
@@ -234,7 +239,7 @@ impl WritePlan {
             enqueue::statements(self.ns, message, id, committed, self.now, self.dedup_window, &mut statements);
         }
         if let Some(quota) = &self.quota {
-            statements.push(self.account(quota, &self.present(done)?, &after, done)?);
+            statements.push(self.account(quota, present, after, done)?);
         }
         Ok(statements)
     }
@@ -336,15 +341,19 @@ impl WritePlan {
     }
 
     fn step(&self, done: &[Outcome]) -> Result<Next> {
-        if done.len() == self.first() && !self.failed_checks(&self.present(done)?).is_empty() {
-            return Ok(Next::Abandon);
-        }
         let (declared, mut at) = match self.declared(done)? {
             Either::Ask(statements) => return Ok(Next::Run(statements)),
             Either::Known(declared, at) => (declared, at),
         };
+        if done.len() > at && !declared.is_unique() {
+            return Ok(Next::Commit);
+        }
+        let present = self.present(done)?;
+        if done.len() == at && !self.failed_checks(&present).is_empty() {
+            return Ok(Next::Abandon);
+        }
+        let after = self.after(done, &present)?;
         if declared.is_unique() {
-            let after = self.after(done)?;
             let written = self.written(&after);
             let probes = declared.probes(self.ns, self.now, &written)?;
             if done.len() == at && !probes.is_empty() {
@@ -358,14 +367,14 @@ impl WritePlan {
         if done.len() > at {
             return Ok(Next::Commit);
         }
-        let mut statements = self.writes(done, &declared, at)?;
+        let mut statements = self.writes(done, &present, &after, &declared, at)?;
         statements.extend(self.hub.saying(&self.news(done)));
         Ok(if statements.is_empty() { Next::Commit } else { Next::Run(statements) })
     }
 
     /// What became of each entry.
     fn effects(&self, done: &[Outcome]) -> Result<Vec<(Key, Effect)>> {
-        let after = self.after(done)?;
+        let after = self.after(done, &self.present(done)?)?;
         let wrote = done.iter().skip(self.written_at.load(Ordering::Relaxed));
         let effect = |(After { key, entry, .. }, wrote): (After, &Outcome)| {
             let what = match entry.value {

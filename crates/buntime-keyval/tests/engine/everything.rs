@@ -24,6 +24,7 @@ pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl F
     indexes::what_is_unique_stays_so_in(place().await).await;
     indexes::counts_are_exact_at_any_moment_in(place().await).await;
     indexes::whoever_writes_keeps_them_in(place().await).await;
+    indexes::what_another_node_declares_is_honoured_in(place().await).await;
     triggers::changes_are_told_once_as_their_commit_left_them_in(place().await).await;
 }
 

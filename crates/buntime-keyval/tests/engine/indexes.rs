@@ -280,6 +280,42 @@ pub(crate) async fn whoever_writes_keeps_them_in(place: Place) {
     assert_eq!(by(&place, ByIndex { equals: vec![Part::from("dead letter")], ..named(key!["d"], "t") }).await.len(), 2);
 }
 
+/// One of each, of what [`fill`] and [`write`] write.
+pub(crate) fn all_kinds() -> [Index; 3] {
+    [Index::search(key!["k"], ["t"]), Index::sorted(key!["k"], ["n"]), Index::count(key!["k"])]
+}
+
+fn some_entry(n: i32, round: i32) -> Value {
+    value(&json!({ "t": format!("word{} round{round} same", n % 7), "n": n % 13 }))
+}
+
+pub(crate) async fn fill(place: &Place, keys: i32) {
+    for some in (0..keys).collect::<Vec<_>>().chunks(500) {
+        let write = some.iter().fold(Atomic::new(), |write, n| write.set(key!["k", *n], some_entry(*n, 0)));
+        place.kv.commit(write).await.unwrap();
+    }
+}
+
+/// Sets, deletes, or both.
+pub(crate) async fn write(place: &Place, round: i32, keys: i32) {
+    let n = (round * 37) % (keys + 50);
+    let write = match round % 5 {
+        0 => Atomic::new().delete(key!["k", n]),
+        1 => Atomic::new().delete(key!["k", n]).set(key!["k", n, "below"], some_entry(n, round)),
+        _ => Atomic::new().set(key!["k", n], some_entry(n, round)),
+    };
+    place.kv.commit(write).await.unwrap();
+}
+
+pub(crate) async fn all_become_ready(place: &Place, many: usize) {
+    let infos = place.kv.indexes().await.unwrap();
+    assert_eq!(infos.len(), many);
+    for info in infos {
+        let info = place.kv.built(info.id, Duration::from_secs(120)).await.unwrap().unwrap();
+        assert_eq!(info.state, IndexState::Ready);
+    }
+}
+
 /// Everybody writes while indexes are declared: whatever was before and whatever comes between is in them once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn writers_go_on_while_an_index_is_built() {
@@ -287,33 +323,19 @@ async fn writers_go_on_while_an_index_is_built() {
 }
 
 pub(crate) async fn writers_go_on_while_an_index_is_built_in(place: Place) {
-    const KEYS: i32 = 1500;
-    let entry = |n: i32, round: i32| value(&json!({ "t": format!("word{} round{round} same", n % 7), "n": n % 13 }));
-    for some in (0..KEYS).collect::<Vec<_>>().chunks(500) {
-        let write = some.iter().fold(Atomic::new(), |write, n| write.set(key!["k", *n], entry(*n, 0)));
-        place.kv.commit(write).await.unwrap();
-    }
+    fill(&place, 1500).await;
     let place = Arc::new(place);
     let writer = |at: i32| {
         let place = Arc::clone(&place);
         tokio::spawn(async move {
             for round in 1..40 {
-                let n = (at * 191 + round * 37) % (KEYS + 50);
-                let write = match (at + round) % 5 {
-                    0 => Atomic::new().delete(key!["k", n]),
-                    1 => Atomic::new().delete(key!["k", n]).set(key!["k", n, "below"], entry(n, round)),
-                    _ => Atomic::new().set(key!["k", n], entry(n, round)),
-                };
-                place.kv.commit(write).await.unwrap();
+                write(&place, at * 40 + round, 1500).await;
             }
         })
     };
     let declare = async {
-        let all = [Index::search(key!["k"], ["t"]), Index::sorted(key!["k"], ["n"]), Index::count(key!["k"])];
-        for index in all {
-            let info = place.kv.declare(index).await.unwrap();
-            let info = place.kv.built(info.id, Duration::from_secs(120)).await.unwrap().unwrap();
-            assert_eq!(info.state, IndexState::Ready);
+        for index in all_kinds() {
+            ready(&place, index).await;
         }
     };
     let (writers, ()) = tokio::join!(join_all((0..8).map(writer)), declare);
@@ -322,7 +344,7 @@ pub(crate) async fn writers_go_on_while_an_index_is_built_in(place: Place) {
 }
 
 /// Of every word and number the index says what a look at everything says.
-async fn agrees_with_a_scan(place: &Place) {
+pub(crate) async fn agrees_with_a_scan(place: &Place) {
     let mut there = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
@@ -375,23 +397,43 @@ async fn a_build_goes_on_after_a_restart() {
 }
 
 pub(crate) async fn a_build_goes_on_after_a_restart_in(place: Place) {
-    for some in (0..1500).collect::<Vec<i32>>().chunks(500) {
-        let write = some.iter().fold(Atomic::new(), |write, n| {
-            write.set(key!["k", *n], value(&json!({ "t": format!("word{} round0 same", n % 7), "n": n % 13 })))
-        });
-        place.kv.commit(write).await.unwrap();
-    }
-    let mut ids = Vec::new();
-    for index in [Index::search(key!["k"], ["t"]), Index::sorted(key!["k"], ["n"]), Index::count(key!["k"])] {
-        ids.push(place.kv.declare(index).await.unwrap().id);
+    fill(&place, 1500).await;
+    for index in all_kinds() {
+        place.kv.declare(index).await.unwrap();
     }
     // Ended wherever it is.
     let place = place.again().await;
-    for id in ids {
-        let info = place.kv.built(id, Duration::from_secs(120)).await.unwrap().unwrap();
-        assert_eq!(info.state, IndexState::Ready);
-    }
+    all_become_ready(&place, 3).await;
     agrees_with_a_scan(&place).await;
+}
+
+/// What one node declares is kept by what another writes next, whatever that knew before.
+#[tokio::test]
+async fn what_another_node_declares_is_honoured() {
+    what_another_node_declares_is_honoured_in(Place::new().await).await;
+}
+
+pub(crate) async fn what_another_node_declares_is_honoured_in(place: Place) {
+    let other = place.another().await;
+    let theirs = other.namespace("default", buntime_keyval::Limits::DENO).await.unwrap();
+    let text = |text: &str| value(&json!({ "t": text }));
+    theirs.commit(Atomic::new().set(key!["k", 0], text("zero"))).await.unwrap();
+    let index = Index::search(key!["k"], ["t"]);
+    ready(&place, index.clone()).await;
+    ready(&place, Index::count(key!["k"])).await;
+    ready(&place, Index::sorted(key!["k"], ["t"]).unique()).await;
+    theirs.commit(Atomic::new().set(key!["k", 1], text("one"))).await.unwrap();
+    assert!(matches!(theirs.commit(Atomic::new().set(key!["k", 2], text("one"))).await, Err(Error::Unique(_))));
+    assert_eq!(found(&place, key!["k"], "zero OR one").await.len(), 2);
+    assert_eq!((count(&place, key!["k"]).await, theirs.indexes().await.unwrap().len()), (2, 3));
+    for info in place.kv.indexes().await.unwrap() {
+        assert!(place.kv.undeclare(info.id).await.unwrap());
+    }
+    theirs.commit(Atomic::new().set(key!["k", 2], text("one"))).await.unwrap();
+    ready(&place, index).await;
+    theirs.commit(Atomic::new().delete(key!["k", 1])).await.unwrap();
+    assert_eq!(found(&place, key!["k"], "one").await, [key!["k", 2]]);
+    other.close().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod entries;
 mod everything;
 mod indexes;
+mod killed;
 mod libsql;
 mod many;
 mod nodes;

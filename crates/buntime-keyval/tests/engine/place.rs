@@ -59,6 +59,13 @@ impl Place {
         Self::open(self.opener, self.time).await
     }
 
+    /// Another node: a store of its own on the same database.
+    pub(crate) async fn another(&self) -> Engine {
+        let read = Arc::clone(&self.time);
+        let clock = Clock::new(move || read.load(Ordering::Relaxed));
+        Engine::open(self.database.clone(), Options { clock, ..Options::default() }).await.unwrap()
+    }
+
     pub(crate) fn pass(&self, millis: u64) {
         self.time.fetch_add(millis, Ordering::Relaxed);
     }

@@ -31,7 +31,7 @@ use crate::{
 const ENTRIES: i64 = 200;
 const BYTES: usize = 256 << 10;
 /// Entries that are counted at a time.
-const COUNTED: i64 = 5000;
+const COUNTED: i64 = 1000;
 /// How long until it is looked whether another process left something half done.
 const LOOK: Duration = Duration::from_secs(60);
 

@@ -74,6 +74,11 @@ impl Declared {
         Ok(all)
     }
 
+    /// Is nothing declared?
+    pub(in crate::engine) fn is_empty(&self) -> bool {
+        self.indexes.is_empty()
+    }
+
     /// Is one of them being built that has that key?
     pub(super) fn builds(&self, key: &Key) -> bool {
         self.indexes.iter().any(|index| index.info.state == IndexState::Building && index.has(key))
