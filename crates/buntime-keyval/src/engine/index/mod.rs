@@ -7,6 +7,8 @@
 //! All three kinds are ordinary tables, the same on every adapter, and are kept without looking at what an entry was
 //! before: what a key had is deleted by the key, and what it has now is put there ([`maintain`]). Whoever writes to
 //! `kv_entries` by another way than [`crate::Atomic`] tells [`Declared`] of the keys, in the same transaction.
+//!
+//! What they promise is in `INDEXES.md` beside this crate.
 
 mod backfill;
 mod count;
@@ -31,6 +33,11 @@ pub use self::{
     find::{Hit, Hits, Search},
     sorted::{ByIndex, Edge, Page},
 };
+
+/// What the page shows works.
+#[cfg(doctest)]
+#[doc = include_str!("../../../INDEXES.md")]
+struct Documented;
 
 /// An index to be declared. Its prefix itself is not in it, only what is below.
 #[derive(Clone, Debug, PartialEq, Eq)]
