@@ -23,6 +23,7 @@ pub mod http_kind;
 pub mod kind;
 mod layer;
 mod link;
+pub mod measure;
 pub mod merge;
 pub mod metadata;
 pub mod options;

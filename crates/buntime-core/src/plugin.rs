@@ -27,6 +27,7 @@ use crate::{
     hooks::HookSet,
     host::{HostView, keep::Keep},
     kind::Kind,
+    measure::{self, Family, Measures},
     merge::Merged,
     metadata::{Capability, Metadata, PluginName},
     scope::Scope,
@@ -93,6 +94,7 @@ pub(crate) struct Context {
     pub(crate) services: Services,
     pub(crate) events: Events,
     pub(crate) health: HealthChecks,
+    pub(crate) measures: Measures,
     pub(crate) clock: Clock,
     pub(crate) draining: CancellationToken,
     pub(crate) cancel: CancellationToken,
@@ -178,6 +180,11 @@ impl PluginContext {
     /// The health checks of every part.
     pub fn health(&self) -> &HealthChecks {
         &self.0.health
+    }
+
+    /// What every part measures of itself.
+    pub fn measures(&self) -> &Measures {
+        &self.0.measures
     }
 
     /// The clock.
@@ -293,6 +300,7 @@ pub(crate) struct Offers {
     pub(crate) ui: bool,
     pub(crate) openapi: Vec<Value>,
     pub(crate) checks: Vec<Registered>,
+    pub(crate) measured: Vec<measure::Registered>,
     /// Names of hook sets, to tell duplicates.
     pub(crate) sets: BTreeMap<(&'static str, String), ()>,
     pub(crate) used: std::collections::BTreeSet<Capability>,
@@ -365,6 +373,16 @@ impl Startup {
         }
         let registered = self.context.health().register(name, check);
         self.offers.checks.push(registered);
+    }
+
+    /// Registers what this instance measures of itself, for whoever shows it; removed with the instance. Names begin with
+    /// the plugin's own, and labels have few values.
+    pub fn measure<F>(&mut self, source: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Vec<Family>> + Send + 'static,
+    {
+        let registered = self.measures().register(source);
+        self.offers.measured.push(registered);
     }
 
     /// Registers an entry of the navigation.

@@ -99,6 +99,11 @@ pub trait Apply: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Undoes the whole write.
     fn apply(&self, present: Option<&Value>) -> Result<Option<Value>>;
+
+    /// Bytes that it comes with, for the limits of a write. Default: none.
+    fn size(&self) -> usize {
+        0
+    }
 }
 
 impl Atomic {
@@ -176,6 +181,14 @@ impl Change {
             | Self::Min(value)
             | Self::Max(value) => Some(value),
             Self::Delete | Self::Apply(_) => None,
+        }
+    }
+
+    /// Bytes that it comes with.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Apply(apply) => apply.size(),
+            other => other.operand().map_or(0, Value::size),
         }
     }
 

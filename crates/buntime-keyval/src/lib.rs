@@ -13,6 +13,8 @@ mod error;
 #[cfg(feature = "embedded")]
 mod fields;
 #[cfg(feature = "json")]
+pub mod filter;
+#[cfg(feature = "json")]
 pub mod json;
 mod key;
 mod limits;

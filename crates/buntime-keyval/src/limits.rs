@@ -1,6 +1,6 @@
 //! What may be how large. The defaults are Deno's.
 
-use crate::{Atomic, Error, Exceeded, Message, Range, Result, Value, What};
+use crate::{Atomic, Error, Exceeded, Message, Range, Result, What};
 
 /// Limits of one face of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Limits {
                 return Err(Error::InvalidKey("Key cannot be empty"));
             }
             within(What::WrittenKey, mutation.key.len(), self.key)?;
-            let value = mutation.change.operand().map_or(0, Value::size);
+            let value = mutation.change.size();
             within(What::Value, value, self.value)?;
             keys += mutation.key.len();
             total += mutation.key.len() + value;

@@ -1,6 +1,9 @@
 //! The settings of this plugin.
 
-use buntime_core::{Settings, SettingsProblem, units::Span};
+use buntime_core::{
+    Settings, SettingsProblem,
+    units::{Size, Span},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +21,8 @@ pub struct KeyvalSettings {
     pub max_watches: usize,
     /// A watch on which nothing happens sends a sign of life that often, 1s to 1h. Default 5s.
     pub keep_alive: Span,
+    /// The largest value or message that REST takes, 1kb to 1mb. Default 64kb, as in Deno, whose clients are always held to that.
+    pub max_value: Size,
     /// Namespaces there may be, 1 to 1000000. Default 1000.
     pub max_namespaces: usize,
 }
@@ -29,6 +34,7 @@ impl Default for KeyvalSettings {
             access_tokens: Vec::new(),
             max_watches: 1000,
             keep_alive: Span::secs(5),
+            max_value: Size(64 << 10),
             max_namespaces: 1000,
         }
     }
@@ -55,6 +61,9 @@ impl Settings for KeyvalSettings {
         if !(Span::secs(1)..=Span::secs(3600)).contains(&self.keep_alive) {
             wrong("/keepAlive".to_owned(), "out of range", "write a duration from 1s to 1h");
         }
+        if !(Size(1 << 10)..=Size(1 << 20)).contains(&self.max_value) {
+            wrong("/maxValue".to_owned(), "out of range", "write a size from 1kb to 1mb");
+        }
         if !(1..=1_000_000).contains(&self.max_namespaces) {
             wrong("/maxNamespaces".to_owned(), "out of range", "write a number from 1 to 1000000");
         }
@@ -73,10 +82,13 @@ mod tests {
     fn every_problem_has_its_place() {
         let problems = SettingsSpec::of::<KeyvalSettings>().check(&json!({
             "accessTokens": ["long-enough-to-be-one", "short", "with spaces in between"], "maxWatches": 0, "keepAlive": 0,
-            "maxNamespaces": 0,
+            "maxValue": 0, "maxNamespaces": 0,
         }));
         let places: Vec<&str> = problems.iter().map(|problem| &*problem.pointer).collect();
-        assert_eq!(places, ["/accessTokens/1", "/accessTokens/2", "/maxWatches", "/keepAlive", "/maxNamespaces"]);
+        assert_eq!(
+            places,
+            ["/accessTokens/1", "/accessTokens/2", "/maxWatches", "/keepAlive", "/maxValue", "/maxNamespaces"]
+        );
         assert!(!problems.iter().any(|problem| problem.to_string().contains("short\"")));
         assert_eq!(SettingsSpec::of::<KeyvalSettings>().check(&json!({})), []);
     }

@@ -15,7 +15,11 @@
 mod access;
 mod config;
 mod connect;
+mod face;
+mod ops;
 mod plugin;
+mod rest;
+mod usage;
 
 pub use config::KeyvalSettings;
 pub use plugin::KeyvalPlugin;

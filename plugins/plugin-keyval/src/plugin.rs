@@ -9,7 +9,7 @@ use buntime_keyval::{Engine, Options};
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::{access::Access, config::KeyvalSettings, connect};
+use crate::{access::Access, config::KeyvalSettings, connect, face::Face, ops::Ops, rest};
 
 /// `@buntime/plugin-keyval`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,15 +44,20 @@ impl Plugin for KeyvalPlugin {
             }
         });
         startup.provide(Arc::new(engine.clone()))?;
-        let face = connect::Face {
+        let face = Face {
             engine,
             access: Access::new(settings.access_tokens),
             base: startup.base().into(),
             watches: Arc::new(Semaphore::new(settings.max_watches)),
             keep_alive: *settings.keep_alive,
             stopping: startup.draining().clone(),
+            ops: startup.keep("ops", Ops::new),
+            usage: Arc::default(),
         };
-        startup.routes(Who::Data, connect::router(face));
+        let measured = face.clone();
+        startup.measure(move || rest::families(measured.clone()));
+        let value = settings.max_value.as_usize();
+        startup.routes(Who::Data, connect::router(face.clone()).merge(rest::router(face, value)));
         startup.openapi(openapi());
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What is below `/p/metrics`: `/api/prometheus`, `/api/stats` (also `/api`) and `/api/sse`; and the OpenAPI fragment.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -46,6 +46,8 @@ impl Api {
     }
 }
 
+/// How long other plugins may take to say what they measured.
+const OTHERS: Duration = Duration::from_secs(2);
 const NO_STORE: (header::HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
 async fn stats(State(api): State<Api>) -> Response {
@@ -58,7 +60,8 @@ async fn prometheus_text(State(api): State<Api>) -> Result<Response, Error> {
         return Err(error.with_detail("The Prometheus endpoint is switched off by this plugin's settings"));
     }
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static(text::CONTENT_TYPE));
-    Ok(([kind, NO_STORE], prometheus::render(&api.snapshot())).into_response())
+    let families = api.context.measures().read(OTHERS).await;
+    Ok(([kind, NO_STORE], prometheus::render_with(&api.snapshot(), &families)).into_response())
 }
 
 async fn sse(State(api): State<Api>) -> Result<Response, Error> {

@@ -28,7 +28,6 @@
 
 mod analytics;
 mod api;
-pub mod cells;
 mod config;
 mod live;
 mod observer;
@@ -38,7 +37,8 @@ pub mod process;
 pub mod prometheus;
 pub mod requests;
 pub mod snapshot;
-pub mod text;
+
+pub use buntime_measure::{cells, text};
 
 pub use analytics::{AnalyticsSettings, Counts, Key, OTHER, Tally};
 pub use config::{DEFAULT_BUCKETS, MetricsSettings};

@@ -6,6 +6,7 @@ use buntime_core::{
     Stage,
     breaker::BreakerState,
     host::report::PluginState,
+    measure::{Family, Type},
     metadata::API_VERSION,
     stats::{BUCKETS, Outcome, StageReading},
     upstreams::{TargetReading, UpstreamReading},
@@ -16,11 +17,16 @@ use crate::{
     process::Process,
     requests::{RouteReading, SeriesReading},
     snapshot::{PluginReading, Snapshot},
-    text::{Text, Type},
+    text::Text,
 };
 
 /// Writes a snapshot.
 pub fn render(snapshot: &Snapshot) -> String {
+    render_with(snapshot, &[])
+}
+
+/// Writes a snapshot, and what other plugins measured of themselves.
+pub fn render_with(snapshot: &Snapshot, families: &[Family]) -> String {
     let mut text = Text::new();
     build(&mut text);
     requests(&mut text, snapshot);
@@ -28,6 +34,7 @@ pub fn render(snapshot: &Snapshot) -> String {
     hooks(&mut text, &snapshot.plugins);
     upstreams(&mut text, &snapshot.upstreams);
     process(&mut text, &snapshot.process);
+    families.iter().for_each(|family| text.render(family));
     text.finish()
 }
 

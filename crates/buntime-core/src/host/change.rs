@@ -257,6 +257,7 @@ impl Inner {
             services,
             events: self.events.clone(),
             health: self.health.clone(),
+            measures: self.measures.clone(),
             clock: self.around.clock.clone(),
             draining: self.draining.child_token(),
             cancel: self.ended.child_token(),

@@ -45,6 +45,7 @@ use crate::{
         report::{PluginReport, PluginState},
     },
     layer::ChainLayer,
+    measure::Measures,
     metadata::PluginName,
     plugin::{Access, Plugin},
     scope::ConsumerScope,
@@ -176,6 +177,7 @@ impl HostBuilder {
             host_services: self.services,
             events: Events::default(),
             health: HealthChecks::default(),
+            measures: Measures::default(),
             keep: Keep::default(),
             books: std::sync::Mutex::default(),
             consumers: Arc::default(),
@@ -203,6 +205,7 @@ pub(crate) struct Inner {
     pub(crate) host_services: Services,
     pub(crate) events: Events,
     pub(crate) health: HealthChecks,
+    pub(crate) measures: Measures,
     pub(crate) keep: Keep,
     /// The measurements of each plugin.
     pub(crate) books: std::sync::Mutex<BTreeMap<PluginName, Arc<HookBook>>>,

@@ -80,6 +80,13 @@ pub(super) struct Dirty {
     pub(super) version: u64,
 }
 
+impl Dirty {
+    /// Is there nothing to look at?
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && !self.everything
+    }
+}
+
 /// One queue that somebody listens to.
 #[derive(Debug)]
 pub(super) struct Bell {
@@ -334,19 +341,13 @@ impl Signal {
         self.notify.notify_one();
     }
 
-    /// Makes the watch look, whatever it was told.
-    pub(super) fn look(&self) {
-        lock(&self.dirty).everything = true;
-        self.notify.notify_one();
-    }
-
     /// Waits until something changed, and takes what it is. Nothing is lost when this is dropped while it waits.
     pub(super) async fn changed(&self) -> Dirty {
         loop {
             let notified = self.notify.notified();
             {
                 let mut dirty = lock(&self.dirty);
-                if dirty.everything || !dirty.keys.is_empty() {
+                if !dirty.is_empty() {
                     return std::mem::take(&mut *dirty);
                 }
             }

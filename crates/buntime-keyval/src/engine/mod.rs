@@ -5,6 +5,7 @@
 //! are told by commits.
 
 mod clock;
+mod erase;
 mod hub;
 mod index;
 mod listed;
@@ -30,11 +31,12 @@ use tokio::sync::Mutex;
 use self::hub::{Hub, Nodes};
 pub use self::{
     clock::Clock,
+    erase::{Erased, Judge},
     index::{ByIndex, Edge, Hit, Hits, Index, IndexInfo, IndexKind, IndexState, Page, Search},
     queue::{DeadLetter, Delivery, Failure, QueueStats},
     quota::Quota,
     trigger::{Changed, Effect, Signalled, Subscription, Trigger, Wanted},
-    watch::{Changes, From as WatchFrom, Told, Watch},
+    watch::{Changes, From as WatchFrom, Place, Told, Watch},
 };
 pub use crate::Committed;
 use crate::{Error, Limits, Result};

@@ -55,6 +55,13 @@ impl Namespace {
     }
 }
 
+/// Takes what was deleted off a namespace's sums; only those with a quota keep them.
+pub(super) fn without(ns: i64, entries: i64, bytes: i64) -> Statement {
+    let sql = "UPDATE kv_namespaces SET entries = entries - ?2, bytes = bytes - ?3 WHERE id = ?1 \
+               AND (max_entries IS NOT NULL OR max_bytes IS NOT NULL)";
+    Statement::new(sql, args![ns, entries, bytes])
+}
+
 #[derive(Debug)]
 struct SetQuota {
     ns: i64,

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{Entry, Key, Range, Result, Versionstamp};
 
-/// Keys of one statement: it has few texts, so that its compiled form is found again.
-const KEYS: usize = 64;
+/// Keys of one statement: a power of two, so that it has few texts and its compiled form is found again.
+const KEYS: usize = 1024;
 
 impl Namespace {
     /// The entry of a key.
@@ -22,7 +22,7 @@ impl Namespace {
         Ok(self.snapshot(&[Range::of_key(key)]).await?.pop().and_then(|mut entries| entries.pop()))
     }
 
-    /// The entries of keys, in their order, as of one moment if there are at most 64; more are read in pieces.
+    /// The entries of keys, in their order, as of one moment if there are at most 1,024; more are read in pieces.
     ///
     /// # Errors
     /// The database's.
@@ -126,6 +126,19 @@ impl Namespace {
         let args = vec![self.id.into(), range.start.as_ref().into(), range.end.as_ref().into(), now.into()];
         let rows = self.engine.database.query(sql, args).await?;
         Ok(super::row::unsigned(rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0)))
+    }
+
+    /// How many entries it holds, and how many bytes their keys and values take. Every entry is looked at.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn usage(&self) -> Result<(u64, u64)> {
+        let sql = "SELECT count(*), coalesce(sum(length(key) + length(value)), 0) FROM kv_entries WHERE ns = ?1 \
+                   AND (expires_at IS NULL OR expires_at > ?2)";
+        let args = vec![self.id.into(), signed(self.engine.clock.now()).into()];
+        let rows = self.engine.database.query(sql, args).await?;
+        let Some(row) = rows.first() else { return Ok((0, 0)) };
+        Ok((super::row::unsigned(row.at(0)?), super::row::unsigned(row.at(1)?)))
     }
 
     /// The last commit of the whole database.

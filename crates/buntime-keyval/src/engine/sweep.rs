@@ -15,6 +15,7 @@ use super::{
     index::{self, Declared},
     listen,
     news::News,
+    quota,
     row::{signed, unsigned},
     trigger::{Effect, Triggers},
     write::{Refusal, tick, ticked},
@@ -192,12 +193,7 @@ impl Plan for SweepPlan {
                     let sums = namespaces.entry(row.at(0)?).or_default();
                     *sums = (sums.0 + 1, sums.1 + row.at::<i64>(2)?);
                 }
-                let account = |(ns, (entries, bytes))| {
-                    // Only those with a quota keep sums.
-                    let sql = "UPDATE kv_namespaces SET entries = entries - ?2, bytes = bytes - ?3 WHERE id = ?1 \
-                               AND (max_entries IS NOT NULL OR max_bytes IS NOT NULL)";
-                    Statement::new(sql, args![ns, entries, bytes])
-                };
+                let account = |(ns, (entries, bytes))| quota::without(ns, entries, bytes);
                 let mut statements: Vec<Statement> = namespaces.into_iter().map(account).collect();
                 let declared = Declared::of_outcomes(read).map_err(Refusal::write)?;
                 for (ns, keys) in Self::swept(swept)? {

@@ -3,13 +3,13 @@
 //! States in between may be left out; the last one never is. What a watch tells is read from the database after it was
 //! told that something changed, so it is never older than what it told before.
 
-use std::sync::Arc;
+use std::{fmt, str::FromStr, sync::Arc};
 
 use super::{
     Namespace,
     hub::{Dirty, Missed, Signal},
 };
-use crate::{Entry, Key, Range, Result, Selector, Versionstamp, What, limits::within};
+use crate::{Entry, Error, Key, Range, Result, Selector, Versionstamp, What, limits::within};
 
 /// Entries that are read at once when everything is looked at.
 const PAGE: u32 = 500;
@@ -21,6 +21,9 @@ pub struct Watch {
     keys: Vec<Key>,
     /// What was told of each.
     told: Vec<Option<Versionstamp>>,
+    /// Is there something to look at? Stays so until it was looked at, whoever stops waiting meanwhile.
+    due: bool,
+    /// Is everything told, whether it changed or not?
     first: bool,
 }
 
@@ -95,26 +98,39 @@ impl Namespace {
             within(What::ReadKey, key.len(), self.limits.key + 1)?;
         }
         let told = keys.iter().map(|_| None).collect();
-        Ok(Watch { of: Registered::new(self, keys.clone(), false), keys, told, first: true })
+        Ok(Watch { of: Registered::new(self, keys.clone(), false), keys, told, due: true, first: true })
     }
 
     /// Watches what is below a prefix: from that commit on, or beginning with everything there is.
     ///
     /// # Errors
-    /// [`crate::Error::Limit`], or the database's.
+    /// [`Error::Limit`], [`Error::InvalidCursor`] for a place in another watch, or the database's.
     pub async fn watch_below(&self, prefix: Key, from: From) -> Result<Changes> {
         within(What::ReadKey, prefix.len(), self.limits.key + 1)?;
+        if let From::Place(Place { cursor, .. }) = &from {
+            Selector::prefix(prefix.clone()).range(cursor.as_deref(), PAGE, false)?;
+        }
         // Registered before anything is read: what changes in between is told twice rather than never.
         let of = Registered::new(self, vec![prefix.clone()], true);
         let now = self.version().await?.version().unwrap_or(0);
+        let everything = || (0, Some(Whole { cursor: None, version: now, reset: true }), Dirty::default());
+        let missed = |version| match self.engine.hub.missed(self.id, &prefix, version) {
+            Missed::Unknown => None,
+            Missed::Keys(keys, version) => Some(Dirty { keys, everything: false, version }),
+        };
         let (version, all, waiting) = match from {
             From::Now => (now, None, Dirty::default()),
-            From::Everything => (0, Some(Whole { cursor: None, version: now, reset: true }), Dirty::default()),
-            From::After(seen) => match self.engine.hub.missed(self.id, &prefix, seen.version().unwrap_or(0)) {
-                Missed::Unknown => (0, Some(Whole { cursor: None, version: now, reset: true }), Dirty::default()),
-                Missed::Keys(keys, version) => {
-                    (seen.version().unwrap_or(0), None, Dirty { keys, everything: false, version })
+            From::Everything => everything(),
+            From::After(seen) => {
+                let version = seen.version().unwrap_or(0);
+                missed(version).map_or_else(everything, |missed| (version, None, missed))
+            }
+            From::Place(Place { version, cursor }) => match (missed(version), cursor) {
+                (Some(missed), None) => (version, None, missed),
+                (Some(missed), Some(cursor)) if !cursor.is_empty() => {
+                    (0, Some(Whole { cursor: Some(cursor), version, reset: false }), missed)
                 }
+                _ => everything(),
             },
         };
         Ok(Changes { of, prefix, all, version, waiting })
@@ -122,7 +138,7 @@ impl Namespace {
 }
 
 /// Where a watch begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
     /// With the next change.
     Now,
@@ -130,30 +146,56 @@ pub enum From {
     Everything,
     /// With what changed after that commit; with everything, if that is not known any more.
     After(Versionstamp),
+    /// Where another watch of the same prefix was; with everything, if that is not known any more.
+    Place(Place),
+}
+
+/// How far a watch of a prefix has told: as a text, so that a client can come back with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// All up to that commit.
+    version: u64,
+    /// And, of all entries there were, those up to that cursor; empty: none yet.
+    cursor: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cursor {
+            None => write!(f, "{:x}", self.version),
+            Some(cursor) => write!(f, "{:x}~{cursor}", self.version),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        const WRONG: Error = Error::InvalidCursor("That is no place in a watch");
+        let (version, cursor) = text.split_once('~').map_or((text, None), |(version, cursor)| (version, Some(cursor)));
+        // A sign is not one of its digits.
+        let version = version.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(version, 16));
+        Ok(Self { version: version.and_then(Result::ok).ok_or(WRONG)?, cursor: cursor.map(ToOwned::to_owned) })
+    }
 }
 
 impl Watch {
     /// Waits for a change, the first time for nothing, and tells how all keys are: each with whether it changed since it
-    /// was told last.
+    /// was told last. Nothing is lost when this is dropped while it waits.
     ///
     /// # Errors
     /// The database's; the watch goes on.
     pub async fn next(&mut self) -> Result<Vec<(bool, Option<Entry>)>> {
         loop {
-            let first = std::mem::take(&mut self.first);
-            if !first {
+            if !self.due {
                 self.of.changed().await;
+                self.due = true;
             }
             let ranges: Vec<Range> = self.keys.iter().map(Range::of_key).collect();
-            let read = self.of.namespace.read(&ranges).await;
-            let entries = match read {
-                Ok(entries) => entries,
-                Err(error) => {
-                    // What made it look is looked at again.
-                    self.first = true;
-                    return Err(error);
-                }
-            };
+            let entries = self.of.namespace.read(&ranges).await?;
+            self.due = false;
+            let first = std::mem::take(&mut self.first);
             let told: Vec<_> = entries.into_iter().map(|mut entries| entries.pop()).collect();
             let stamps: Vec<_> = told.iter().map(|entry| entry.as_ref().map(|entry| entry.versionstamp)).collect();
             if !first && stamps == self.told {
@@ -171,10 +213,13 @@ impl Watch {
         if told.len() == self.keys.len() {
             self.told = told;
             self.first = false;
-            if let Some(signal) = &self.of.signal {
-                signal.look();
-            }
+            self.due = true;
         }
+    }
+
+    /// What was told of each key last.
+    pub fn told(&self) -> &[Option<Versionstamp>] {
+        &self.told
     }
 
     /// The keys, in the order of what is told.
@@ -184,62 +229,66 @@ impl Watch {
 }
 
 impl Changes {
-    /// Waits for a change and tells it.
+    /// Waits for a change and tells it. Nothing is lost when this is dropped while it waits.
     ///
     /// # Errors
     /// The database's; the watch goes on, and what it was about to tell is told later.
     pub async fn next(&mut self) -> Result<Told> {
         loop {
-            if let Some(whole) = self.all.take() {
-                return self.page(whole).await;
+            if self.all.is_some() {
+                return self.page().await;
             }
-            let dirty = match self.waiting.keys.is_empty() && !self.waiting.everything {
-                true => self.of.changed().await,
-                false => std::mem::take(&mut self.waiting),
-            };
-            if dirty.everything {
-                self.all = Some(Whole { cursor: None, version: dirty.version, reset: true });
+            if self.waiting.is_empty() {
+                self.waiting = self.of.changed().await;
+            }
+            if self.waiting.everything {
+                let version = std::mem::take(&mut self.waiting).version;
+                self.all = Some(Whole { cursor: None, version, reset: true });
                 continue;
             }
-            return self.look(dirty).await;
+            return self.look().await;
         }
     }
 
-    async fn look(&mut self, dirty: Dirty) -> Result<Told> {
-        let mut keys: Vec<Key> = dirty.keys.iter().cloned().collect();
-        keys.sort_unstable();
-        match self.of.namespace.get_many(&keys).await {
-            Ok(entries) => {
-                self.version = self.version.max(dirty.version);
-                let entries = keys.into_iter().zip(entries).collect();
-                Ok(Told { entries, reset: false, version: Some(Versionstamp::new(self.version)) })
-            }
-            Err(error) => {
-                self.waiting = dirty;
-                Err(error)
+    /// Is there something to tell, as far as is known, for which nobody has to wait?
+    pub fn pending(&self) -> bool {
+        self.all.is_some() || !self.waiting.is_empty()
+    }
+
+    /// How far it has told: a watch that begins from there misses nothing.
+    pub fn place(&self) -> Place {
+        match &self.all {
+            None => Place { version: self.version, cursor: None },
+            Some(Whole { cursor, version, .. }) => {
+                Place { version: *version, cursor: Some(cursor.clone().unwrap_or_default()) }
             }
         }
+    }
+
+    async fn look(&mut self) -> Result<Told> {
+        let mut keys: Vec<Key> = self.waiting.keys.iter().cloned().collect();
+        keys.sort_unstable();
+        let entries = self.of.namespace.get_many(&keys).await?;
+        self.version = self.version.max(std::mem::take(&mut self.waiting).version);
+        let entries = keys.into_iter().zip(entries).collect();
+        Ok(Told { entries, reset: false, version: Some(Versionstamp::new(self.version)) })
     }
 
     /// The next of all entries. What changes meanwhile is told afterwards.
-    async fn page(&mut self, whole: Whole) -> Result<Told> {
-        let range = Selector::prefix(self.prefix.clone()).range(whole.cursor.as_deref(), PAGE, false)?;
-        let entries = match self.of.namespace.read(&[range]).await {
-            Ok(mut ranges) => ranges.pop().unwrap_or_default(),
-            Err(error) => {
-                self.all = Some(whole);
-                return Err(error);
-            }
-        };
+    async fn page(&mut self) -> Result<Told> {
+        let Some(Whole { cursor, version, reset }) = &self.all else { return Ok(Told::default()) };
+        let (reset, version) = (*reset, *version);
+        let range = Selector::prefix(self.prefix.clone()).range(cursor.as_deref(), PAGE, false)?;
+        let entries = self.of.namespace.read(&[range]).await?.pop().unwrap_or_default();
         let more = u32::try_from(entries.len()).is_ok_and(|read| read == PAGE);
-        let cursor = entries.last().map(|last| crate::range::cursor(&last.key));
-        let version = (!more).then(|| Versionstamp::new(whole.version));
-        if more {
-            self.all = Some(Whole { cursor, version: whole.version, reset: false });
-        } else {
-            self.version = self.version.max(whole.version);
+        self.all = more.then(|| {
+            let cursor = entries.last().map(|last| crate::range::cursor(&last.key));
+            Whole { cursor, version, reset: false }
+        });
+        if !more {
+            self.version = self.version.max(version);
         }
         let entries = entries.into_iter().map(|entry| (entry.key.clone(), Some(entry))).collect();
-        Ok(Told { entries, reset: whole.reset, version })
+        Ok(Told { entries, reset, version: (!more).then(|| Versionstamp::new(version)) })
     }
 }

@@ -20,7 +20,7 @@ use super::{
     row::{signed, unsigned, version},
     trigger::{Effect, Triggers},
 };
-use crate::{Atomic, Change, Committed, Error, Key, Result, Value, Versionstamp};
+use crate::{Atomic, Change, Committed, Error, Exceeded, Key, Result, Value, Versionstamp, What};
 
 /// Takes the next version and the lock that puts writes in order, and says in which shape what is declared is; the first
 /// statement of every write.
@@ -64,6 +64,8 @@ impl Refusal {
     const VALUE: &'static str = "keyval invalid value: ";
     const QUOTA: &'static str = "keyval quota: ";
     const UNIQUE: &'static str = "keyval unique: ";
+    const LARGE: &'static str = "keyval value limit: ";
+    const MANY: &'static str = "keyval entries limit: ";
 
     pub(super) fn write(error: Error) -> buntime_database::Error {
         let words = match error {
@@ -73,6 +75,8 @@ impl Refusal {
             Error::Quota(words) => format!("{}{words}", Self::QUOTA),
             Error::Unique(words) => format!("{}{words}", Self::UNIQUE),
             Error::SumOutOfRange => Self::RANGE.to_owned(),
+            Error::Limit(Exceeded { what: What::Value, most }) => format!("{}{most}", Self::LARGE),
+            Error::Limit(Exceeded { what: What::Entries, most }) => format!("{}{most}", Self::MANY),
             other => return buntime_database::Error::new(buntime_database::ErrorKind::Other, other.to_string()),
         };
         buntime_database::Error::new(buntime_database::ErrorKind::Expectation, words)
@@ -82,6 +86,10 @@ impl Refusal {
         let rest = |prefix| words.strip_prefix(prefix).map(|rest: &str| rest.to_owned().into());
         if words == Self::RANGE {
             return Some(Error::SumOutOfRange);
+        }
+        let limit = |prefix, what| words.strip_prefix(prefix)?.parse().ok().map(|most| Exceeded { what, most });
+        if let Some(exceeded) = limit(Self::LARGE, What::Value).or_else(|| limit(Self::MANY, What::Entries)) {
+            return Some(Error::Limit(exceeded));
         }
         rest(Self::MISMATCH)
             .map(Error::TypeMismatch)

@@ -3,6 +3,7 @@
 //! The bytes are what is stored; the tree is for looking at them. It keeps every value, but not every choice of their
 //! writer: a number's and a string's width, and whether a property's name was written as a number.
 
+mod join;
 mod read;
 mod text;
 mod write;

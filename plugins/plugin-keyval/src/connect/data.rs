@@ -8,10 +8,8 @@ use buntime_keyval::{Atomic, Range, Result, engine::Committed, wire};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap};
 
-use super::{
-    Face,
-    answer::{Refused, protobuf, read},
-};
+use super::answer::{Refused, protobuf, read};
+use crate::{face::Face, ops::Op};
 
 pub(super) async fn snapshot_read(
     State(face): State<Face>,
@@ -23,7 +21,7 @@ pub(super) async fn snapshot_read(
     let namespace = face.enter(&namespace, &headers, &extensions).await?;
     let asked: wire::SnapshotRead = read(&body)?;
     let ranges = asked.ranges.into_iter().map(Range::try_from).collect::<Result<Vec<_>>>()?;
-    let found = namespace.snapshot(&ranges).await?;
+    let found = face.ops.time(Op::SnapshotRead, namespace.snapshot(&ranges)).await?;
     let ranges = found
         .into_iter()
         .map(|entries| wire::ReadRangeOutput { values: entries.into_iter().map(wire::KvEntry::from).collect() });
@@ -44,7 +42,7 @@ pub(super) async fn atomic_write(
 ) -> std::result::Result<Response, Refused> {
     let namespace = face.enter(&namespace, &headers, &extensions).await?;
     let write = Atomic::try_from(read::<wire::AtomicWrite>(&body)?)?;
-    let output = match namespace.commit(write).await? {
+    let output = match face.ops.time(Op::AtomicWrite, namespace.commit(write)).await? {
         Committed::Yes(versionstamp) => wire::AtomicWriteOutput {
             status: wire::WriteStatus::Success.into(),
             versionstamp: versionstamp.as_bytes().to_vec(),

@@ -4,7 +4,7 @@ mod answer;
 mod data;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Json, Router,
@@ -12,34 +12,20 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use buntime_keyval::{Engine, Limits, Namespace, engine::DEFAULT_NAMESPACE, wire};
+use buntime_keyval::{Limits, Namespace, engine::DEFAULT_NAMESPACE, wire};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use self::answer::Refused;
-use crate::access::Access;
+use crate::face::Face;
 
 /// The largest request: Deno's most of an atomic write, and what protobuf adds.
 const LARGEST: usize = 2 << 20;
 /// How long metadata is good for.
 const GOOD_FOR: Duration = Duration::from_secs(60 * 60);
-
-/// What the routes share.
-#[derive(Clone, Debug)]
-pub(crate) struct Face {
-    pub(crate) engine: Engine,
-    pub(crate) access: Access,
-    /// Where it is mounted: `/p/keyval`.
-    pub(crate) base: Arc<str>,
-    pub(crate) watches: Arc<Semaphore>,
-    pub(crate) keep_alive: Duration,
-    pub(crate) stopping: CancellationToken,
-}
 
 pub(crate) fn router(face: Face) -> Router {
     Router::new()

@@ -14,10 +14,8 @@ use http::{Extensions, HeaderMap, StatusCode, header};
 use prost::Message;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{
-    Face,
-    answer::{Refused, read},
-};
+use super::answer::{Refused, read};
+use crate::face::Face;
 
 pub(super) async fn watch(
     State(face): State<Face>,

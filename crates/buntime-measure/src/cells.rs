@@ -1,11 +1,17 @@
 //! Counters sharded by thread: an addition is one uncontended atomic operation, a reading sums the shards.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use buntime_core::stats::{SHARDS, shard};
+use buntime_core::{
+    measure::Figure,
+    stats::{SHARDS, shard},
+};
 
 const LINE: usize = 16;
 
@@ -123,6 +129,11 @@ impl Histogram {
         let before = earlier.buckets.iter().copied().chain(std::iter::repeat(0));
         let buckets = self.buckets.iter().zip(before).map(|(now, before)| now.saturating_sub(before)).collect();
         Self { buckets, sum: self.sum.saturating_sub(earlier.sum) }
+    }
+
+    /// As a sample, of these bounds in seconds.
+    pub fn figure(self, bounds: Arc<[f64]>) -> Figure {
+        Figure::Histogram { bounds, buckets: self.buckets, sum: self.sum }
     }
 
     /// The mean, in seconds; `None` when nothing was counted.

@@ -4,6 +4,8 @@
 
 use std::fmt::{Display, Write as _};
 
+use buntime_core::measure::{Family, Figure, Sample, Type};
+
 use crate::cells::Histogram;
 
 /// What the format is called on the wire.
@@ -15,17 +17,6 @@ pub type Labels<'a> = &'a [(&'static str, &'a str)];
 /// Writes families one after the other.
 #[derive(Debug, Default)]
 pub struct Text(String);
-
-/// What kind of values a family has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Buckets, a sum and a count.
-    Histogram,
-}
 
 impl Text {
     /// An empty one.
@@ -57,6 +48,21 @@ impl Text {
     pub fn single(&mut self, name: &str, kind: Type, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, &[], value);
+    }
+
+    /// A family with all its samples.
+    pub fn render(&mut self, family: &Family) {
+        self.family(family.name, family.kind, family.help);
+        for Sample { labels, figure } in &family.samples {
+            let labels: Vec<_> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            match figure {
+                Figure::Count(count) => self.sample(family.name, &labels, count),
+                Figure::Number(number) => self.sample(family.name, &labels, number),
+                Figure::Histogram { bounds, buckets, sum } => {
+                    self.histogram(family.name, &labels, bounds, &Histogram { buckets: buckets.clone(), sum: *sum });
+                }
+            }
+        }
     }
 
     /// The samples of a histogram with those upper bounds, in seconds.
@@ -125,6 +131,14 @@ mod tests {
             text.finish(),
             "# HELP a one \"two\"\\\\\\nthree\n# TYPE a gauge\na{x=\"\\\"\\\\\\n\",y=\"ü\"} 1.5\n"
         );
+    }
+
+    #[test]
+    fn families_are_written_with_their_samples() {
+        let family = Family::new("x", Type::Counter, "X.").with([("of", "a")], Figure::Count(2));
+        let mut text = Text::new();
+        text.render(&family);
+        assert_eq!(text.finish(), "# HELP x X.\n# TYPE x counter\nx{of=\"a\"} 2\n");
     }
 
     #[test]

@@ -1,0 +1,25 @@
+//! What both faces of the store share.
+
+use std::{sync::Arc, time::Duration};
+
+use buntime_keyval::Engine;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{access::Access, ops::Ops, usage::Usage};
+
+/// The store, and how it may be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Face {
+    pub(crate) engine: Engine,
+    pub(crate) access: Access,
+    /// Where it is mounted: `/p/keyval`.
+    pub(crate) base: Arc<str>,
+    /// Places for watches and listeners.
+    pub(crate) watches: Arc<Semaphore>,
+    pub(crate) keep_alive: Duration,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) ops: Arc<Ops>,
+    /// How much each namespace holds, as it was counted last.
+    pub(crate) usage: Arc<Usage>,
+}

@@ -1,0 +1,91 @@
+//! One key: read, written.
+
+use axum::response::{IntoResponse, Response};
+use buntime_core::ErrorKind;
+use buntime_keyval::{Atomic, Change, Key, Mutation, Value, Versionstamp, engine::Committed, json::value_from_json};
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::{
+    Refused,
+    asked::{expires_in, text},
+    caller::{Caller, PathKey},
+    preconditions::Preconditions,
+    sent::{Asked, SentValue},
+    show,
+};
+use crate::ops::Op;
+
+/// How often a write is tried again when others write the same key between its look and itself.
+const TRIES: usize = 20;
+
+pub(super) async fn get(caller: Caller, PathKey(key): PathKey, headers: HeaderMap) -> Result<Response, Refused> {
+    let asked = Preconditions::of(&headers)?;
+    let found = caller.time(Op::Get, caller.kv.get(&key)).await?;
+    let there = found.as_ref().map(|entry| entry.versionstamp);
+    if !asked.matches(there) {
+        return Err(Preconditions::failed());
+    }
+    let entry = found.ok_or_else(Refused::no_key)?;
+    // What was read may be kept, but is asked for each time.
+    let headers = [(header::ETAG, show::etag(entry.versionstamp)), (header::CACHE_CONTROL, NO_CACHE)];
+    if !asked.none_matches(there) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    Ok((headers, axum::Json(show::entry(&entry))).into_response())
+}
+
+const NO_CACHE: http::HeaderValue = http::HeaderValue::from_static("private, no-cache");
+
+/// How long it stays; the second spelling is Deno's.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Stays {
+    #[serde(alias = "expireIn")]
+    expires_in: Option<String>,
+}
+
+pub(super) async fn put(
+    caller: Caller,
+    PathKey(key): PathKey,
+    Asked(stays): Asked<Stays>,
+    headers: HeaderMap,
+    SentValue(body): SentValue,
+) -> Result<Response, Refused> {
+    let stays = expires_in(text(stays.expires_in.as_deref()).as_ref())?;
+    let asked = Preconditions::of(&headers)?;
+    let now = caller.now();
+    let value = value(&body, now)?;
+    let change = Mutation { key, change: Change::Set(value), expires_at: stays.map(|stays| now.saturating_add(stays)) };
+    let versionstamp = caller.ops().time(Op::Set, write(&caller, change, &asked)).await?;
+    Ok(show::written(versionstamp))
+}
+
+/// Makes one change, if the preconditions hold.
+async fn write(caller: &Caller, change: Mutation, asked: &Preconditions) -> Result<Versionstamp, Refused> {
+    for _ in 0..TRIES {
+        let mut write = Atomic { mutations: vec![change.clone()], ..Atomic::default() };
+        if !asked.is_empty() {
+            let there = caller.kv.get(&change.key).await?.map(|entry| entry.versionstamp);
+            if !asked.hold(there) {
+                return Err(Preconditions::failed());
+            }
+            write = write.check(change.key.clone(), there);
+        }
+        if let Committed::Yes(versionstamp) = caller.kv.commit(write).await? {
+            return Ok(versionstamp);
+        }
+    }
+    Err(contended(&change.key))
+}
+
+fn contended(key: &Key) -> Refused {
+    tracing::debug!(?key, "a write was given up on");
+    Refused::new(ErrorKind::Conflict, "Others write this key all the time; try again")
+}
+
+/// A value that somebody wants to store, as JSON.
+pub(super) fn value(json: &Json, now: u64) -> Result<Value, Refused> {
+    Ok(value_from_json(json, Some(now))?)
+}

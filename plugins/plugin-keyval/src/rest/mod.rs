@@ -1,0 +1,91 @@
+//! The REST face: `/api` below the plugin's base, and `/ns/<name>/api` for the other namespaces.
+//!
+//! Every route is a handler that takes a [`Caller`]: who may, the namespace, and what all share. What clients write is
+//! read in `asked`, what they are told is written in `show`, and whatever goes wrong becomes a [`Refused`].
+
+mod asked;
+mod atomic;
+mod caller;
+mod change;
+mod delete;
+mod events;
+mod keys;
+mod list;
+mod metrics;
+mod preconditions;
+mod queue;
+mod refused;
+mod scan;
+mod sent;
+mod show;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{any, get, post},
+};
+use buntime_keyval::Limits;
+
+use self::{queue::Unsettled, refused::Refused};
+use crate::face::Face;
+
+/// The largest body, in bytes, of all but imports, which are streams.
+const LARGEST: usize = 8 << 20;
+/// Entries of one answer.
+const MOST: u32 = 1000;
+/// Entries of one answer, if nobody says how many.
+const SOME: u32 = 100;
+
+/// What the routes share.
+#[derive(Clone, Debug)]
+struct Rest {
+    face: Face,
+    limits: Limits,
+    unsettled: Unsettled,
+}
+
+/// Limits of this face: Deno's, but for what the original's clients need more of.
+fn limits(value: usize) -> Limits {
+    Limits {
+        value,
+        // One more than is answered shows whether there are more.
+        entries: MOST as usize + 1,
+        checks: 1000,
+        total: 4 << 20,
+        total_keys: 2 << 20,
+        watched: 100,
+        backoff_steps: 20,
+        backoff: 24 * 60 * 60 * 1000,
+        ..Limits::DENO
+    }
+}
+
+pub(crate) use self::metrics::families;
+
+/// `value`: bytes that a value may have.
+pub(crate) fn router(face: Face, value: usize) -> Router {
+    let rest = Rest { face, limits: limits(value), unsettled: Unsettled::default() };
+    let api = Router::new()
+        .merge(entries())
+        .merge(queue::router())
+        .route("/metrics", get(metrics::json))
+        .route("/metrics/prometheus", get(metrics::prometheus))
+        .route("/{*path}", any(refused::nothing_here))
+        .method_not_allowed_fallback(refused::another_method)
+        .layer(DefaultBodyLimit::max(LARGEST));
+    Router::new().nest("/api", api.clone()).nest("/ns/{namespace}/api", api).with_state(rest)
+}
+
+fn entries() -> Router<Rest> {
+    let key = || get(keys::get).put(keys::put).delete(delete::key);
+    Router::new()
+        .route("/keys", get(list::list))
+        // What stands beside the keys is a key too, for the methods it does not take itself.
+        .route("/keys/list", key().post(list::list_by))
+        .route("/keys/count", get(list::count).put(keys::put).delete(delete::key).post(list::count_by))
+        .route("/keys/paginate", get(list::paginate).put(keys::put).delete(delete::key).post(list::paginate_by))
+        .route("/keys/batch", key().post(list::batch))
+        .route("/keys/delete-batch", key().post(delete::batch))
+        .route("/keys/{*path}", key())
+        .route("/atomic", post(atomic::commit))
+}

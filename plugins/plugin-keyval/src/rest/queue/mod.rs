@@ -1,0 +1,40 @@
+//! Queues: putting in, taking out by polling or as a stream, saying how it went, and what became of what failed.
+
+mod dead;
+mod listen;
+pub(super) mod message;
+mod settle;
+mod take;
+mod unsettled;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use buntime_keyval::{DEFAULT_QUEUE, Limits};
+
+pub(super) use self::{take::totals, unsettled::Unsettled};
+use super::{Refused, Rest};
+
+pub(super) fn router() -> Router<Rest> {
+    Router::new()
+        .route("/queue/enqueue", post(message::enqueue))
+        .route("/queue/poll", get(take::poll).post(take::poll))
+        .route("/queue/listen", get(listen::listen))
+        .route("/queue/ack", post(settle::ack))
+        .route("/queue/nack", post(settle::nack))
+        .route("/queue/extend", post(settle::extend))
+        .route("/queue/stats", get(take::stats))
+        .route("/queue/dlq", get(dead::list).delete(dead::purge))
+        .route("/queue/dlq/{id}", get(dead::get).delete(dead::delete))
+        .route("/queue/dlq/{id}/requeue", post(dead::requeue))
+}
+
+/// The name of a queue, if it can be one.
+fn named(queue: Option<String>) -> Result<String, Refused> {
+    let queue = queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned());
+    match queue.chars().count() {
+        1..=Limits::NAME => Ok(queue),
+        _ => Err(Refused::malformed(format!("A queue is named by 1 to {} characters", Limits::NAME))),
+    }
+}

@@ -1,0 +1,114 @@
+//! Taking messages out: at once, or as soon as there is one.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use buntime_keyval::engine::{Delivery, QueueStats};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::named;
+use crate::{
+    ops::Op,
+    rest::{
+        Refused,
+        asked::{duration, limit_up_to, text},
+        caller::{Caller, NotFromElsewhere},
+        sent::Asked,
+        show,
+    },
+};
+
+/// How long a message is the consumer's, if nobody says.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+/// The longest that a poll waits.
+const LONGEST_WAIT: u64 = 60_000;
+/// Messages of one answer.
+const MOST: u32 = 1000;
+
+/// How to take.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Poll {
+    queue: Option<String>,
+    wait: Option<String>,
+    lease: Option<String>,
+    max: Option<String>,
+}
+
+pub(super) async fn poll(caller: Caller, _: NotFromElsewhere, Asked(asked): Asked<Poll>) -> Result<Response, Refused> {
+    let queue = named(asked.queue)?;
+    let wait = duration("wait", text(asked.wait.as_deref()).as_ref())?.unwrap_or_default().min(LONGEST_WAIT);
+    let lease = lease(asked.lease.as_deref())?;
+    let several = asked.max.is_some();
+    let most = limit_up_to(text(asked.max.as_deref()).as_ref(), 1, MOST)?;
+    let most = usize::try_from(most).unwrap_or(1);
+    let taking = async {
+        if wait == 0 {
+            return caller.kv.lease(&queue, most, lease).await;
+        }
+        tokio::select! {
+            got = caller.kv.receive(&queue, most, lease) => got,
+            () = tokio::time::sleep(Duration::from_millis(wait)) => Ok(Vec::new()),
+            () = caller.rest.face.stopping.cancelled() => Ok(Vec::new()),
+        }
+    };
+    let got = caller.time(Op::QueueDequeue, taking).await?;
+    let messages: Vec<Json> = got.iter().map(shown).collect();
+    let mut answer = json!({ "message": messages.first() });
+    if several {
+        answer["messages"] = messages.into();
+    }
+    Ok(show::answer(answer))
+}
+
+/// How long messages are leased.
+pub(super) fn lease(asked: Option<&str>) -> Result<Duration, Refused> {
+    let asked = duration("lease", text(asked).as_ref())?;
+    Ok(asked.map_or(LEASE, Duration::from_millis))
+}
+
+/// A message that was delivered.
+pub(super) fn shown(delivery: &Delivery) -> Json {
+    json!({
+        "id": delivery.id,
+        "value": show::value(&delivery.payload),
+        "attempts": delivery.attempts,
+        "maxAttempts": delivery.tries,
+        "queue": delivery.queue,
+        "priority": delivery.priority,
+        "createdAt": delivery.created_at,
+        "lease": delivery.lease,
+        "leasedUntil": delivery.leased_until,
+    })
+}
+
+/// Which queue; `None`: all of them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Of {
+    pub(super) queue: Option<String>,
+}
+
+pub(super) async fn stats(caller: Caller, Asked(of): Asked<Of>) -> Result<Response, Refused> {
+    let mut queues = caller.kv.queues().await?;
+    if let Some(queue) = of.queue {
+        queues.retain(|stats| stats.queue == queue);
+    }
+    let mut answer = totals(&queues);
+    answer["queues"] = queues.iter().map(named_stats).collect();
+    Ok(show::answer(answer))
+}
+
+fn named_stats(stats: &QueueStats) -> Json {
+    let mut shown = totals(std::slice::from_ref(stats));
+    shown["queue"] = stats.queue.as_str().into();
+    shown
+}
+
+/// Of all of them together; dead letters count in the total, as in the original.
+pub(in crate::rest) fn totals(queues: &[QueueStats]) -> Json {
+    let sum = |of: fn(&QueueStats) -> u64| queues.iter().map(of).sum::<u64>();
+    let (dlq, pending, processing) = (sum(|of| of.dead), sum(|of| of.pending), sum(|of| of.processing));
+    json!({ "dlq": dlq, "pending": pending, "processing": processing, "total": dlq + pending + processing })
+}

@@ -1,0 +1,75 @@
+//! Bodies and queries, with words for what is wrong with them.
+
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use buntime_core::ErrorKind;
+use bytes::Bytes;
+use http::{StatusCode, request::Parts};
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, error::Category};
+
+use super::{LARGEST, Refused};
+
+/// A body that is an object of JSON, whatever its type says.
+#[derive(Debug)]
+pub(super) struct Sent<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        Ok(Self(object(&whole(request, state).await?)?))
+    }
+}
+
+/// A body that is any value of JSON.
+#[derive(Debug)]
+pub(super) struct SentValue(pub(super) Json);
+
+impl<S: Send + Sync> FromRequest<S> for SentValue {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        Ok(Self(json(&whole(request, state).await?)?))
+    }
+}
+
+/// The whole body.
+pub(super) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refused> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refused::new(ErrorKind::PayloadTooLarge, format!("The body is too large (max {LARGEST} bytes)"))
+        }
+        _ => Refused::malformed("The body could not be read"),
+    })
+}
+
+/// An object of JSON; members are known by their names only.
+pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Refused::malformed("The body is not what belongs here: it is a list, and an object was expected"));
+    }
+    json(body)
+}
+
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    serde_json::from_slice(body).map_err(|error| {
+        Refused::malformed(match error.classify() {
+            Category::Data => format!("The body is not what belongs here: {error}"),
+            Category::Eof if body.is_empty() => "There is no body; send JSON".to_owned(),
+            Category::Eof | Category::Syntax | Category::Io => format!("The body is not JSON: {error}"),
+        })
+    })
+}
+
+/// A query; what is unknown in it is refused.
+#[derive(Debug)]
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let query = Query::<T>::try_from_uri(&parts.uri);
+        query.map(|Query(asked)| Self(asked)).map_err(|rejection| Refused::malformed(rejection.body_text()))
+    }
+}

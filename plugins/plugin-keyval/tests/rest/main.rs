@@ -1,0 +1,4 @@
+//! The REST face over a real listener: shapes, and what it promises.
+
+mod entries;
+mod world;
