@@ -21,6 +21,7 @@ mod proxying;
 mod public_api;
 mod reload;
 mod scopes;
+mod sdk;
 mod shell;
 mod start_errors;
 mod stopping;

@@ -6,6 +6,8 @@
 //! With the feature `embedded` (on by default) this is also the store itself: [`Engine`], on any database of
 //! `buntime-database`. With `remote` it is a client of a store on another machine: `Remote`.
 
+#![cfg_attr(not(feature = "embedded"), allow(dead_code, reason = "some of it is the engine's alone"))]
+
 mod atomic;
 #[cfg(feature = "embedded")]
 pub mod engine;
@@ -25,6 +27,8 @@ mod range;
 mod remote;
 #[cfg(feature = "embedded")]
 mod search;
+#[cfg(any(feature = "embedded", feature = "remote"))]
+mod store;
 pub mod structured;
 #[cfg(feature = "typed")]
 mod typed;
@@ -39,11 +43,13 @@ pub use engine::{Engine, Namespace, Options};
 pub use error::{Error, Exceeded, Result, What};
 pub use key::{Key, Part, SmallPart};
 pub use limits::Limits;
-pub use message::{DEFAULT_BACKOFF, DEFAULT_QUEUE, MOST_PRIORITY, Message};
+pub use message::{DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Failure, MOST_PRIORITY, Message, QueueStats};
 pub use range::{Range, Selector, cursor};
 #[cfg(feature = "remote")]
 pub use remote::{Remote, RemoteOptions, RemoteWatch};
 #[cfg(feature = "embedded")]
 pub use search::{Snippet, Tokenizer};
+#[cfg(any(feature = "embedded", feature = "remote"))]
+pub use store::{List, Store};
 pub use value::{Entry, States, Value};
 pub use versionstamp::Versionstamp;

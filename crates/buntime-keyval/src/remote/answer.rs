@@ -49,8 +49,11 @@ fn is(words: &str, error: &Error) -> bool {
     words == error.to_string()
 }
 
-/// An answer with another status than 200.
-pub(super) fn refused(status: StatusCode, words: &str, does: Does) -> Failed {
+/// An answer with another status than 200. Its words are plain, or those of a problem in JSON.
+pub(super) fn refused(status: StatusCode, body: &str, does: Does) -> Failed {
+    let problem: Option<serde_json::Value> = body.starts_with('{').then(|| serde_json::from_str(body).ok()).flatten();
+    let said = problem.as_ref().and_then(|problem| problem.get("error").and_then(serde_json::Value::as_str));
+    let words = said.unwrap_or(body);
     let own = || Cow::Owned(words.chars().take(500).collect::<String>());
     let unavailable = Error::Unavailable(Cow::Borrowed(""));
     match status.as_u16() {
@@ -60,6 +63,7 @@ pub(super) fn refused(status: StatusCode, words: &str, does: Does) -> Failed {
         }
         401 | 403 => Failed { error: Error::Denied(own()), again: false, lost: true },
         404 | 405 => Failed::never(Error::Invalid(format!("There is no store at this URL ({status})").into())),
+        409 => Failed::never(Error::Refused(own())),
         413 => Failed::never(limit(words).map_or_else(|| Error::Refused(own()), Error::Limit)),
         507 if is(words, &Error::Full) => Failed::never(Error::Full),
         507 => Failed::never(Error::Quota(own())),

@@ -34,6 +34,7 @@ pub(super) struct Exchange {
 /// Where a request goes.
 #[derive(Debug)]
 pub(super) struct To<'a> {
+    pub(super) method: Method,
     pub(super) upstream: &'a Upstream,
     pub(super) path: String,
     pub(super) token: &'a HeaderValue,
@@ -68,7 +69,7 @@ impl Exchange {
     /// Sends a request and returns the answer, if it is a 200, as soon as its head is there.
     pub(super) async fn open(&self, to: To<'_>, body: Vec<u8>, does: Does) -> Result<Response<Body>, Failed> {
         let mut request = Request::new(Body::from(body));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = to.method;
         *request.uri_mut() = to
             .path
             .parse()

@@ -6,7 +6,7 @@ use std::{
 };
 
 use buntime_http::upstream::Upstream;
-use http::{HeaderName, HeaderValue, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Uri, header};
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -34,6 +34,7 @@ impl Metadata {
     /// Where a request of the data path goes.
     pub(super) fn to(&self, what: &str) -> To<'_> {
         To {
+            method: Method::POST,
             upstream: &self.upstream,
             path: format!("{}/{what}", self.path),
             token: &self.token,
@@ -87,7 +88,13 @@ impl Inner {
         }
         let exchange = &self.exchange;
         let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        let to = To { upstream: &exchange.upstream, path: exchange.path.clone(), token: &exchange.token, headers };
+        let to = To {
+            method: Method::POST,
+            upstream: &exchange.upstream,
+            path: exchange.path.clone(),
+            token: &exchange.token,
+            headers,
+        };
         let speaks = json!({ "supportedVersions": wire::VERSIONS }).to_string();
         let answer = exchange.whole(to, speaks.into_bytes(), Does::Reads).await?;
         let answer: Json = serde_json::from_slice(&answer)

@@ -6,6 +6,8 @@
 mod answer;
 mod exchange;
 mod metadata;
+mod queue;
+mod rest;
 mod watch;
 
 use std::{sync::Arc, time::Duration};

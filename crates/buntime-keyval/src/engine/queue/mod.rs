@@ -23,54 +23,8 @@ use super::{
     hub::{Bell, Nodes},
     row::{signed, unsigned},
 };
-use crate::{Error, MOST_PRIORITY, Message, Result, Value, Versionstamp};
-
-/// A message that was delivered, and is the consumer's until its lease ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// Which message.
-    pub id: String,
-    /// Of which queue.
-    pub queue: String,
-    /// What it says.
-    pub payload: Value,
-    /// Which try this is, from 1.
-    pub attempts: u32,
-    /// How many tries there are at most.
-    pub tries: u32,
-    /// What shows that it is the consumer's; another try has another.
-    pub lease: String,
-    /// When the lease ends, in milliseconds since the Unix epoch.
-    pub leased_until: u64,
-    /// When it was put into the queue, in milliseconds since the Unix epoch.
-    pub created_at: u64,
-    /// Its priority.
-    pub priority: u8,
-}
-
-/// How a try failed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Failure {
-    /// Why, for people; at most 1,000 characters are kept.
-    pub reason: Option<String>,
-    /// Milliseconds until the next try, instead of those of its schedule.
-    pub delay: Option<u64>,
-    /// No further try: it becomes a dead letter now.
-    pub last: bool,
-}
-
-/// What a queue holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QueueStats {
-    /// Its name.
-    pub queue: String,
-    /// Messages that wait, also those that are not ready yet.
-    pub pending: u64,
-    /// Messages that a consumer has.
-    pub processing: u64,
-    /// Dead letters.
-    pub dead: u64,
-}
+pub use crate::{Delivery, Failure, QueueStats};
+use crate::{Error, MOST_PRIORITY, Message, Result, Versionstamp};
 
 impl Namespace {
     /// Puts a message into its queue; returns the id, and the commit. With a deduplication key that is there already, the
