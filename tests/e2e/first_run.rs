@@ -33,6 +33,12 @@ async fn the_default_configuration_answers_everywhere() {
         "/p/health/api/health/ready",
         "/p/proxy/api/rules",
         "/p/proxy/api/fragments",
+        "/p/database/api/adapters",
+        "/p/database/api/health",
+        "/p/database/api/tenants",
+        "/p/database/api/tables",
+        "/p/database/api/tables/proxy_rules/rows",
+        "/p/database/api/hrana/v3",
         "/api/plugins",
         "/api/plugins/metrics",
         "/api/plugins/%40buntime%2Fplugin-metrics",
@@ -51,7 +57,7 @@ async fn the_default_configuration_answers_everywhere() {
     let answer = client::get(running.addr(), "/nowhere").await;
     assert_eq!((answer.status, answer.problem().as_str()), (404, "not_found"));
     let plugins = client::get(running.addr(), "/api/plugins").await.json();
-    assert_eq!(plugins["count"], 5);
+    assert_eq!(plugins["count"], 6);
     for plugin in plugins["plugins"].as_array().unwrap() {
         assert_eq!(plugin["status"]["status"], "active", "{plugin}");
     }

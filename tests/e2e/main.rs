@@ -4,6 +4,7 @@ mod admin;
 mod cache;
 mod cache_suite;
 mod chaos;
+mod database;
 mod examples;
 mod first_run;
 mod forged;

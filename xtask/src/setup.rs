@@ -69,6 +69,12 @@ const NEEDS: &[Need] = &[
         optional: false,
     },
     Need {
+        program: "@libsql/client",
+        from: From::Npm("@libsql/client@0.18.0"),
+        why: "tests: databases through libSQL's client for Node",
+        optional: false,
+    },
+    Need {
         program: "initdb",
         from: From::Debian("postgresql"),
         why: "tests: databases on PostgreSQL, in clusters of their own",

@@ -33,6 +33,8 @@ pub fn builtin() -> Catalog {
     add(&mut catalog, plugin_content_filter::ContentFilterPlugin);
     #[cfg(feature = "proxy")]
     add(&mut catalog, plugin_proxy::ProxyPlugin);
+    #[cfg(feature = "database")]
+    add(&mut catalog, plugin_database::DatabasePlugin);
     #[cfg(feature = "keyval")]
     add(&mut catalog, plugin_keyval::KeyvalPlugin);
     catalog
@@ -51,6 +53,7 @@ pub fn builtin() -> Catalog {
     feature = "content-filter",
     feature = "proxy",
     feature = "consumer-keys",
+    feature = "database",
     feature = "keyval"
 ))]
 fn add(catalog: &mut Catalog, plugin: impl buntime_core::Plugin) {

@@ -33,6 +33,19 @@ pub trait Adapter: Send + Sync + fmt::Debug + 'static {
     /// See [`crate::ErrorKind`].
     async fn query(&self, sql: &str, args: Vec<Value>) -> Result<Rows>;
 
+    /// Runs one statement for its rows, if it changes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ReadOnly`] if it would write; [`ErrorKind::NotAllowed`] where the engine cannot hold it to reading;
+    /// otherwise as [`Adapter::query`].
+    async fn read_only(&self, sql: &str, args: Vec<Value>) -> Result<Rows> {
+        let _ = (sql, args);
+        Err(Error::new(
+            ErrorKind::NotAllowed,
+            format!("the adapter `{}` cannot hold a statement to reading", self.kind()),
+        ))
+    }
+
     /// Runs all statements or none, alone with the database, and returns one outcome for each. Durable when it
     /// returns. A statement may demand how many rows it touches ([`Statement::expecting`]), which is how a change
     /// that depends on what was read is made without holding a transaction open.

@@ -153,6 +153,10 @@ impl Error {
         self
     }
 
+    pub(crate) fn writes() -> Self {
+        Self::new(ErrorKind::ReadOnly, "the statement writes, and only reading is allowed here")
+    }
+
     pub(crate) fn closed() -> Self {
         Self::new(ErrorKind::Closed, "the database is closed")
     }

@@ -33,6 +33,8 @@
 
 mod adapter;
 mod error;
+#[cfg(feature = "hrana")]
+pub mod hrana;
 #[cfg(feature = "libsql")]
 pub mod libsql;
 mod migration;

@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     Builder, Error, ErrorKind, Registry, Result,
     sqlite::{self, Sqlite},
 };
 
-/// One entry of `adapters`. `Debug` shows no secret.
-#[derive(Clone, Deserialize, JsonSchema)]
+/// One entry of `adapters`. Shown or serialised it has no secret in it.
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum AdapterSettings {
     /// A file of this machine.
@@ -23,7 +23,7 @@ pub enum AdapterSettings {
 }
 
 /// `{ "type": "sqlite" }`.
-#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SqliteSettings {
     /// Is it the one that plugins get who name none?
@@ -33,29 +33,33 @@ pub struct SqliteSettings {
 }
 
 /// `{ "type": "libsql" }`.
-#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LibsqlSettings {
     /// Is it the one that plugins get who name none?
     pub default: Option<bool>,
     /// The primary, then its replicas. Default: `LIBSQL_URL_0`, `LIBSQL_URL_1`, …
-    #[serde(default)]
+    #[serde(default, serialize_with = "masked")]
     pub urls: Vec<String>,
     /// Default: `LIBSQL_AUTH_TOKEN`.
+    #[serde(serialize_with = "masked")]
     pub auth_token: Option<String>,
     /// Where the server takes orders for namespaces; without it tenants can be opened and not made.
+    #[serde(serialize_with = "masked")]
     pub admin_url: Option<String>,
     /// The key for that.
+    #[serde(serialize_with = "masked")]
     pub admin_key: Option<String>,
 }
 
 /// `{ "type": "postgres" }`.
-#[derive(Clone, Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PostgresSettings {
     /// Is it the one that plugins get who name none?
     pub default: Option<bool>,
     /// `postgres://user:password@host:5432/database?sslmode=require`.
+    #[serde(serialize_with = "masked")]
     pub url: String,
     /// Connections at most, beside those of sessions.
     #[schemars(range(min = 1, max = 1000))]
@@ -80,6 +84,11 @@ macro_rules! secretive {
 }
 
 secretive!(SqliteSettings, LibsqlSettings, PostgresSettings);
+
+/// URLs and keys stay here.
+fn masked<T, S: Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("***")
+}
 
 impl AdapterSettings {
     /// Its `type`.
@@ -334,6 +343,15 @@ mod tests {
         let both = r#"[{ "type": "sqlite", "default": true }, { "type": "libsql", "default": true }]"#;
         assert_eq!(mistakes(both), [(1, "default"), (1, "urls")]);
         assert!(serde_json::from_str::<AdapterSettings>(r#"{ "type": "sqlite", "ulr": "x" }"#).is_err());
+    }
+
+    #[test]
+    fn what_is_shown_has_no_secret() {
+        let json = r#"[{ "type": "postgres", "url": "postgres://u:hidden@h/d" },
+                       { "type": "libsql", "urls": ["http://hidden"], "authToken": "hidden", "adminKey": "hidden" }]"#;
+        let configured: Vec<AdapterSettings> = serde_json::from_str(json).unwrap();
+        let shown = format!("{configured:?} {}", serde_json::to_string(&configured).unwrap());
+        assert!(!shown.contains("hidden") && shown.contains("***"), "{shown}");
     }
 
     #[tokio::test]

@@ -33,8 +33,8 @@ impl Value {
         }
     }
 
-    /// Its weight in a result, in bytes.
-    pub(crate) fn size(&self) -> usize {
+    /// Its weight in a result, in bytes of memory.
+    pub fn size(&self) -> usize {
         size_of::<Self>()
             + match self {
                 Self::Text(text) => text.len(),

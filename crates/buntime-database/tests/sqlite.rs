@@ -33,6 +33,22 @@ async fn conforms_in_a_file() {
     conformance::tenants(Sqlite::tenants(&Options::in_dir(dir.path())).unwrap()).await;
 }
 
+/// Whoever goes away does not keep the writer from others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_nobody_waits_for_is_given_up() {
+    let dir = TempDir::new().unwrap();
+    let db = open(&dir).await;
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    let endless = "INSERT INTO t WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n";
+    let gone = tokio::time::timeout(Duration::from_millis(200), db.execute(endless, args![])).await;
+    assert!(gone.is_err());
+    let begun = std::time::Instant::now();
+    let others = (0..20).map(|n| db.execute("INSERT INTO t VALUES (?1)", args![n]));
+    assert!(join_all(others).await.iter().all(Result::is_ok));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(count(&db).await, 20);
+}
+
 /// A session that thinks for too long loses its transaction, and learns of it; the writer goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_keeps_nobody_from_writing_for_long() {

@@ -3,7 +3,7 @@
 //! Three parts, each usable alone:
 //! - [`server`]: accepts connections, speaks HTTP/1.1 and HTTP/2, refuses what is not HTTP, hands requests to a [`server::Serve`].
 //! - [`upstream`]: pooled connections to one origin each, for what is answered elsewhere.
-//! - the small judges between them: [`client_address`], [`hygiene`], [`path`], [`request_id`], [`trace_context`],
+//! - the small judges between them: [`client_address`], [`extract`], [`hygiene`], [`path`], [`request_id`], [`trace_context`],
 //!   [`body`], [`kept`], [`media`], [`upgrade`].
 //!
 //! One body type everywhere: [`axum::body::Body`]. What is absent on purpose: routing, error pages with request ids,
@@ -11,6 +11,7 @@
 
 pub mod body;
 pub mod client_address;
+pub mod extract;
 mod framing;
 pub mod hygiene;
 pub mod kept;

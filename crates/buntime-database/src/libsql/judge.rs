@@ -59,7 +59,7 @@ fn arguments(sql: &str, args: &[Value], session: bool) -> Result<()> {
 }
 
 /// How many there are, unless some have names.
-fn parameters(sql: &str) -> Option<usize> {
+pub(super) fn parameters(sql: &str) -> Option<usize> {
     let mut most = 0;
     for token in tokens(sql, Dialect::Sqlite) {
         match (token.kind, token.text) {

@@ -296,6 +296,14 @@ impl Adapter for Libsql {
         self.0.run(sql, args).await.map(|outcome| outcome.rows)
     }
 
+    async fn read_only(&self, sql: &str, args: Vec<Value>) -> Result<Rows> {
+        // In SQLite what is written as a read is one.
+        match judge(&Statement::new(sql, args.clone()), false)? {
+            Class::Write => Err(Error::writes()),
+            _ => self.query(sql, args).await,
+        }
+    }
+
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>> {
         if statements.is_empty() {
             return self.0.begin().await.map(|_| Vec::new());

@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     errors,
-    judge::judge,
+    judge::{judge, parameters},
     server::Server,
     stream::{Stream, expected},
     wire::{Answer, Sent},
 };
 use crate::{
     Description, Error, ErrorKind, Outcome, Result, Session, Statement,
-    sql::{Class, Dialect, split},
+    sql::{Class, Dialect, begins_read_only, split},
 };
 
 /// The sessions of a database.
@@ -36,7 +36,15 @@ impl Sessions {
             Error::new(ErrorKind::Busy, format!("all {} sessions of the libSQL server are in use", self.most))
         })?;
         let (server, closed) = (Arc::clone(primary), self.closed.clone());
-        Ok(Box::new(LibsqlSession { stream: Stream::new(primary), server, open: false, closed, _place: place }))
+        Ok(Box::new(LibsqlSession {
+            stream: Stream::new(primary),
+            server,
+            open: false,
+            reads: false,
+            described: None,
+            closed,
+            _place: place,
+        }))
     }
 
     /// Their next statement fails; the server rolls back what they had begun when it hears no more of them.
@@ -51,6 +59,10 @@ struct LibsqlSession {
     server: Arc<Server>,
     /// Is a transaction open?
     open: bool,
+    /// Was it begun to read only? Servers do not hold everybody to it.
+    reads: bool,
+    /// What was described last, and its parameters.
+    described: Option<(String, Vec<Option<String>>)>,
     closed: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
@@ -85,13 +97,36 @@ impl LibsqlSession {
     }
 }
 
+impl LibsqlSession {
+    /// The names of its parameters, if they have some: then the server takes no arguments by position.
+    async fn names(&mut self, statement: &Statement) -> Result<Option<Vec<Option<String>>>> {
+        if statement.args.is_empty() || parameters(&statement.sql).is_some() {
+            return Ok(None);
+        }
+        let known = self.described.take().filter(|(sql, _)| *sql == statement.sql).map(|(_, names)| names);
+        let names = match known {
+            Some(names) => names,
+            None => self.describe(&statement.sql).await?.parameters,
+        };
+        Ok(names.iter().all(Option::is_some).then_some(names))
+    }
+}
+
 #[async_trait]
 impl Session for LibsqlSession {
     async fn execute(&mut self, statement: Statement) -> Result<Outcome> {
         let class = judge(&statement, true)?;
+        if self.open && self.reads && class == Class::Write {
+            return Err(Error::writes());
+        }
+        if class == Class::Transaction && !self.open {
+            self.reads = begins_read_only(&statement.sql, Dialect::Sqlite);
+        }
         let commits = class == Class::Transaction && self.open;
         let harmless = class == Class::Read || (self.open && !commits);
-        match self.ask(Sent::Execute(&statement), harmless).await? {
+        let names = self.names(&statement).await?;
+        let sent = names.as_deref().map_or(Sent::Execute(&statement), |names| Sent::Named(&statement, names));
+        match self.ask(sent, harmless).await? {
             Answer::Ran(outcome) => expected(&outcome, &statement).map(|()| outcome),
             _ => Err(errors::lost("it answers something else", harmless).error),
         }
@@ -107,7 +142,10 @@ impl Session for LibsqlSession {
 
     async fn describe(&mut self, sql: &str) -> Result<Description> {
         match self.ask(Sent::Describe(sql), true).await? {
-            Answer::Described(description) => Ok(description),
+            Answer::Described(description) => {
+                self.described = Some((sql.to_owned(), description.parameters.clone()));
+                Ok(description)
+            }
             _ => Err(errors::lost("it answers something else", true).error),
         }
     }

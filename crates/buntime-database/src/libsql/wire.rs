@@ -1,21 +1,10 @@
 //! Hrana 3 in JSON: what is asked and what is answered.
 
-use base64::{
-    Engine,
-    alphabet::STANDARD,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::errors::{self, Failed};
-use crate::{Description, Error, ErrorKind, Outcome, Result, Rows, Statement, Value};
-
-/// Blobs go without padding, and are read with or without.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+use crate::{Description, Error, ErrorKind, Outcome, Result, Rows, Statement, Value, hrana::Cell};
 
 /// A server's answer to a pipeline.
 #[derive(Debug, Deserialize)]
@@ -90,16 +79,6 @@ struct Parameter {
 struct Column {
     name: Option<String>,
     decltype: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Cell {
-    Null,
-    Integer { value: String },
-    Float { value: Option<f64> },
-    Text { value: String },
-    Blob { base64: String },
 }
 
 /// What one request of a pipeline came to.
@@ -191,25 +170,16 @@ fn inserts(sql: &str) -> bool {
 }
 
 fn value(cell: Cell) -> Result<Value> {
-    let unreadable = |what: &str| Error::new(ErrorKind::Column, format!("the libSQL server sent {what}"));
-    Ok(match cell {
-        Cell::Null => Value::Null,
-        Cell::Integer { value } => Value::Integer(value.parse().map_err(|_| unreadable("an integer that is none"))?),
-        Cell::Float { value: Some(value) } => Value::Real(value),
-        Cell::Float { value: None } => {
-            return Err(unreadable("an infinite number, which its JSON cannot carry; cast it to TEXT"));
-        }
-        Cell::Text { value } => Value::Text(value),
-        Cell::Blob { base64 } => {
-            Value::Blob(BASE64.decode(base64).map_err(|_| unreadable("a blob that is no base64"))?)
-        }
-    })
+    let told = |error: Error| Error::new(error.kind(), format!("the libSQL server sent {}", error.detail()));
+    Value::try_from(cell).map_err(told)
 }
 
 /// One request of a pipeline.
 #[derive(Debug)]
 pub(super) enum Sent<'a> {
     Execute(&'a Statement),
+    /// One whose parameters have these names, which the server wants to be told.
+    Named(&'a Statement, &'a [Option<String>]),
     /// Each runs only if the one before it did.
     Chain(Vec<&'a Statement>),
     /// Read and not run.
@@ -223,7 +193,7 @@ pub(super) enum Sent<'a> {
 impl Sent<'_> {
     fn statements(&self) -> Vec<&str> {
         match self {
-            Self::Execute(statement) => vec![&statement.sql],
+            Self::Execute(statement) | Self::Named(statement, _) => vec![&statement.sql],
             Self::Chain(list) => list.iter().map(|statement| statement.sql.as_str()).collect(),
             _ => Vec::new(),
         }
@@ -232,6 +202,7 @@ impl Sent<'_> {
     pub(super) fn json(&self) -> Json {
         match self {
             Self::Execute(statement) => json!({ "type": "execute", "stmt": stmt(statement) }),
+            Self::Named(statement, names) => json!({ "type": "execute", "stmt": named(statement, names) }),
             Self::Chain(list) => {
                 let step = |(at, statement): (usize, &&Statement)| match at.checked_sub(1) {
                     Some(before) => json!({ "stmt": stmt(statement), "condition": { "type": "ok", "step": before } }),
@@ -253,16 +224,16 @@ impl Sent<'_> {
 }
 
 fn stmt(statement: &Statement) -> Json {
-    let args: Vec<Json> = statement.args.iter().map(arg).collect();
-    json!({ "sql": statement.sql, "args": args, "want_rows": true })
+    json!({ "sql": statement.sql, "args": cells(statement).collect::<Vec<_>>(), "want_rows": true })
 }
 
-fn arg(value: &Value) -> Json {
-    match value {
-        Value::Null => json!({ "type": "null" }),
-        Value::Integer(integer) => json!({ "type": "integer", "value": integer.to_string() }),
-        Value::Real(real) => json!({ "type": "float", "value": real }),
-        Value::Text(text) => json!({ "type": "text", "value": text }),
-        Value::Blob(blob) => json!({ "type": "blob", "base64": BASE64.encode(blob) }),
-    }
+fn named(statement: &Statement, names: &[Option<String>]) -> Json {
+    let args = names.iter().zip(cells(statement));
+    let args: Vec<Json> = args.map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    json!({ "sql": statement.sql, "named_args": args, "want_rows": true })
+}
+
+fn cells(statement: &Statement) -> impl Iterator<Item = Cell> {
+    // What JSON cannot carry was refused before.
+    statement.args.iter().map(|value| Cell::try_from(value.clone()).unwrap_or(Cell::Null))
 }

@@ -100,6 +100,16 @@ impl Adapter for Postgres {
         self.calls.single(sql, args).await.map(|outcome| outcome.rows)
     }
 
+    async fn read_only(&self, sql: &str, args: Vec<Value>) -> Result<Rows> {
+        // It must not end what holds it to reading. What it does the server alone knows: functions may write.
+        self.calls.translated(sql)?;
+        let mut session = self.session().await?;
+        session.execute(Statement::new("BEGIN READ ONLY", Vec::new())).await?;
+        let outcome = session.execute(Statement::new(sql, args)).await?;
+        session.execute(Statement::new("ROLLBACK", Vec::new())).await?;
+        Ok(outcome.rows)
+    }
+
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>> {
         let list = self.calls.all_ready(statements, 0)?;
         if list.is_empty() {

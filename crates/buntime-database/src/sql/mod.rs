@@ -9,6 +9,4 @@ mod verb;
 #[cfg(feature = "postgres")]
 pub(crate) use lexer::unquoted;
 pub(crate) use lexer::{Dialect, Kind, Token, tokens};
-#[cfg(any(feature = "postgres", feature = "libsql"))]
-pub(crate) use verb::{Class, classify};
-pub(crate) use verb::{first_word, split};
+pub(crate) use verb::{Class, begins_read_only, classify, first_word, split};

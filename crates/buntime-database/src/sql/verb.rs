@@ -47,6 +47,13 @@ pub(crate) fn first_word(sql: &str, dialect: Dialect) -> Option<&str> {
     tokens(sql, dialect).find(|token| token.kind == Kind::Word).map(|token| token.text)
 }
 
+/// Is it `BEGIN [TRANSACTION] READONLY`, libSQL's words for a transaction that only reads?
+pub(crate) fn begins_read_only(sql: &str, dialect: Dialect) -> bool {
+    let mut words = tokens(sql, dialect).filter(|token| token.kind == Kind::Word);
+    let begins = words.next().is_some_and(|word| word.is("begin"));
+    begins && words.find(|word| !word.is("transaction")).is_some_and(|word| word.is("readonly"))
+}
+
 /// The statements of a script, without those that are empty. A trigger's body (`BEGIN … END`) stays in one piece.
 pub(crate) fn split(sql: &str, dialect: Dialect) -> Vec<&str> {
     let mut statements = Vec::new();
@@ -129,6 +136,16 @@ mod tests {
         assert_eq!(classify("SELECT 1 FOR UPDATE", Dialect::Postgres), Class::Write);
         assert_eq!(classify("PRAGMA user_version = 3", Dialect::Sqlite), Class::Write);
         assert_eq!(classify("PRAGMA user_version", Dialect::Sqlite), Class::Read);
+    }
+
+    #[test]
+    fn transactions_that_read() {
+        for sql in ["BEGIN TRANSACTION READONLY", "begin readonly;", "/**/ Begin Transaction ReadOnly"] {
+            assert!(begins_read_only(sql, Dialect::Sqlite), "{sql}");
+        }
+        for sql in ["BEGIN", "BEGIN IMMEDIATE", "BEGIN TRANSACTION", "SELECT readonly", "BEGIN 'readonly'"] {
+            assert!(!begins_read_only(sql, Dialect::Sqlite), "{sql}");
+        }
     }
 
     #[test]

@@ -37,6 +37,9 @@ const HARMLESS: [&str; 9] = [
 /// Read by full-text search for itself; never with an argument.
 const HARMLESS_BARE: [&str; 2] = ["page_size", "data_version"];
 
+/// Those that a connection of a caller's own takes: they are gone with it.
+const OWN: [&str; 2] = ["foreign_keys", "defer_foreign_keys"];
+
 /// Shared between a connection's owner and the callbacks inside it.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
@@ -121,7 +124,11 @@ impl Guard {
         if self.ours.load(Ordering::Relaxed) {
             return Authorization::Allow;
         }
-        let controls = matches!(context.action, AuthAction::Transaction { .. } | AuthAction::Savepoint { .. });
+        let controls = match context.action {
+            AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => true,
+            AuthAction::Pragma { pragma_name, .. } => OWN.iter().any(|name| name.eq_ignore_ascii_case(pragma_name)),
+            _ => false,
+        };
         if controls && self.transactions.load(Ordering::Relaxed) {
             return Authorization::Allow;
         }

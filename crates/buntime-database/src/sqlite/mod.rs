@@ -31,6 +31,7 @@ pub use self::options::Options;
 pub use self::writer::Stats;
 use crate::{
     Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Plan, Planned, Result, Rows, Session, Statement, Value,
+    sql::{Class, Dialect, classify},
 };
 
 /// An open SQLite database.
@@ -81,11 +82,13 @@ impl Sqlite {
     }
 
     async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>> {
-        self.work(writer::Work::Statements(statements)).await.map(|planned| planned.outcomes)
+        let canceled = Arc::new(AtomicBool::new(false));
+        let _gone = SetOnDrop(Arc::clone(&canceled));
+        self.work(writer::Work::Statements(statements), Some(canceled)).await.map(|planned| planned.outcomes)
     }
 
-    async fn work(&self, work: writer::Work) -> Result<Planned> {
-        self.ask(|reply| writer::Job::Batch(writer::Batch { work, reply })).await
+    async fn work(&self, work: writer::Work, canceled: Option<Arc<AtomicBool>>) -> Result<Planned> {
+        self.ask(|reply| writer::Job::Batch(writer::Batch { work, canceled, reply })).await
     }
 
     async fn write_one(&self, statement: Statement) -> Result<Outcome> {
@@ -148,7 +151,19 @@ impl Adapter for Sqlite {
     }
 
     async fn planned(&self, plan: Arc<dyn Plan>) -> Result<Planned> {
-        self.work(writer::Work::Plan(plan)).await
+        self.work(writer::Work::Plan(plan), None).await
+    }
+
+    async fn read_only(&self, sql: &str, args: Vec<Value>) -> Result<Rows> {
+        let statement = Statement::new(sql, args);
+        if self.options.path().is_some() {
+            return self.read(statement).await?.map_err(|_| Error::writes());
+        }
+        // Its one connection is the writer's. In SQLite what is written as a read is one.
+        match classify(sql, Dialect::Sqlite) {
+            Class::Write => Err(Error::writes()),
+            _ => self.write_one(statement).await.map(|outcome| outcome.rows),
+        }
     }
 
     async fn session(&self) -> Result<Box<dyn Session>> {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     Description, Error, ErrorKind, Outcome, Result, Session, Statement,
-    sql::{Dialect, first_word, split},
+    sql::{Dialect, begins_read_only, first_word, split},
 };
 
 /// Whose turn it is to write.
@@ -58,7 +58,7 @@ impl Sessions {
         })?;
         let options = Arc::clone(&self.options);
         let on = blocking(move || connection::open_session(&options)).await??;
-        let state = State { on: Some(on), turn: None, since: None, expired: false };
+        let state = State { on: Some(on), turn: None, since: None, expired: false, reads: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), options: Arc::clone(&self.options), _place: place });
         let mut open = lock(&self.open);
         if self.closed.load(Ordering::Acquire) {
@@ -99,6 +99,8 @@ struct State {
     since: Option<Instant>,
     /// The transaction was taken away, and its owner does not know yet.
     expired: bool,
+    /// The transaction was begun to read only.
+    reads: bool,
 }
 
 impl Shared {
@@ -136,6 +138,25 @@ impl State {
 
     /// Runs it. `None`: it writes, and it is not this session's turn.
     fn run(&mut self, statement: &Statement, options: &Options, canceled: Arc<AtomicBool>) -> Result<Option<Outcome>> {
+        if begins_read_only(&statement.sql, Dialect::Sqlite) {
+            // SQLite has no such words.
+            let begin = Statement { sql: "BEGIN".to_owned(), ..statement.clone() };
+            let begun = self.run_as_written(&begin, options, canceled);
+            self.reads = begun.is_ok();
+            return begun;
+        }
+        match self.run_as_written(statement, options, canceled) {
+            Ok(None) if self.reads => Err(Error::writes()),
+            done => done,
+        }
+    }
+
+    fn run_as_written(
+        &mut self,
+        statement: &Statement,
+        options: &Options,
+        canceled: Arc<AtomicBool>,
+    ) -> Result<Option<Outcome>> {
         let mode = if self.turn.is_some() { Mode::ReadWrite } else { Mode::ReadOnly };
         let on = self.on()?;
         let result = on.guard.limited(options.statement_timeout, Some(canceled), || {
@@ -143,6 +164,7 @@ impl State {
         });
         if on.connection.is_autocommit() {
             self.end_turn();
+            self.reads = false;
         }
         result
     }

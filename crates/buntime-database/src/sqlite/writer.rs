@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -39,6 +39,8 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) work: Work,
+    /// Set when the caller is gone. A plan is carried on with all the same.
+    pub(super) canceled: Option<Arc<AtomicBool>>,
     pub(super) reply: oneshot::Sender<Result<Planned>>,
 }
 
@@ -209,7 +211,7 @@ impl Writer {
     }
 
     fn run(&self, batch: &Batch) -> Result<Planned> {
-        self.on.guard.limited(self.options.statement_timeout, None, || {
+        self.on.guard.limited(self.options.statement_timeout, batch.canceled.clone(), || {
             let mut outcomes = Vec::new();
             match &batch.work {
                 Work::Statements(statements) => {

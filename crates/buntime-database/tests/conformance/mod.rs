@@ -21,6 +21,7 @@ where
     transactions_are_whole(&*open().await).await;
     expectations(&*open().await).await;
     writing_queries(&*open().await).await;
+    reading_only(&*open().await).await;
     reads_see_acknowledged_writes(&*open().await).await;
     a_failure_harms_nobody_else(open().await).await;
     counters_lose_nothing(open().await).await;
@@ -46,6 +47,7 @@ where
     Fut: Future<Output = Arc<dyn Adapter>>,
 {
     sessions::transactions(&*open().await).await;
+    sessions::transactions_that_only_read(&*open().await).await;
     sessions::what_is_dropped_is_rolled_back(&*open().await).await;
     sessions::descriptions(&*open().await).await;
     sessions::sessions_and_others_take_turns(open().await).await;
@@ -92,6 +94,19 @@ async fn values(db: &dyn Adapter) {
     }
     let nan = db.query("SELECT ?1", args![f64::NAN]).await.unwrap_err();
     assert_eq!(nan.kind(), ErrorKind::Argument);
+}
+
+async fn reading_only(db: &dyn Adapter) {
+    table(db).await;
+    db.execute("INSERT INTO t (name) VALUES ('a')", args![]).await.unwrap();
+    let rows = db.read_only("SELECT name FROM t WHERE name = ?1", args!["a"]).await.unwrap();
+    assert_eq!(rows.into_values(), [["a".into()]]);
+    for sql in ["DELETE FROM t", "INSERT INTO t (name) VALUES ('b') RETURNING id", "CREATE TABLE u (x INTEGER)"] {
+        assert_eq!(db.read_only(sql, args![]).await.unwrap_err().kind(), ErrorKind::ReadOnly, "{sql}");
+    }
+    assert_eq!(db.read_only("SELECT x FROM nowhere", args![]).await.unwrap_err().kind(), ErrorKind::Syntax);
+    assert_eq!(db.read_only("COMMIT", args![]).await.unwrap_err().kind(), ErrorKind::NotAllowed);
+    assert_eq!(count(db).await, 1);
 }
 
 async fn outcomes(db: &dyn Adapter) {

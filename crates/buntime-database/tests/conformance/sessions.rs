@@ -50,6 +50,23 @@ pub(super) async fn transactions(db: &dyn Adapter) {
     assert_eq!(count(db).await, 5);
 }
 
+pub(super) async fn transactions_that_only_read(db: &dyn Adapter) {
+    table(db).await;
+    let mut session = db.session().await.unwrap();
+    run(&mut session, "BEGIN TRANSACTION READONLY").await.unwrap();
+    assert!(!session.is_autocommit().await.unwrap());
+    run(&mut session, "SELECT count(*) FROM t").await.unwrap();
+    let refused = run(&mut session, "INSERT INTO t (name) VALUES ('never')").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ReadOnly, "{refused}");
+    run(&mut session, "ROLLBACK").await.unwrap();
+    assert_eq!(count(db).await, 0);
+    // The next may write again.
+    run(&mut session, "BEGIN").await.unwrap();
+    run(&mut session, "INSERT INTO t (name) VALUES ('a')").await.unwrap();
+    run(&mut session, "COMMIT").await.unwrap();
+    assert_eq!(count(db).await, 1);
+}
+
 pub(super) async fn what_is_dropped_is_rolled_back(db: &dyn Adapter) {
     table(db).await;
     let mut session = db.session().await.unwrap();
@@ -72,6 +89,16 @@ pub(super) async fn descriptions(db: &dyn Adapter) {
     assert!(told.reads && !told.explains);
     let told = session.describe("INSERT INTO t (name) VALUES (?1)").await.unwrap();
     assert!(!told.reads && told.columns.is_empty());
+    if db.kind() != "postgres" {
+        // Names are bound by their places.
+        let named = "SELECT :b AS b, @a AS a, :b AS again";
+        let told = session.describe(named).await.unwrap();
+        assert_eq!(told.parameters, [Some(":b".to_owned()), Some("@a".to_owned())]);
+        for _ in 0..2 {
+            let rows = session.execute(Statement::new(named, args![1, 2])).await.unwrap().rows;
+            assert_eq!(rows.into_values(), [args![1, 2, 1]]);
+        }
+    }
     assert_eq!(session.describe("SELECT x FROM nowhere").await.unwrap_err().kind(), ErrorKind::Syntax);
     assert_eq!(count(db).await, 0);
 }

@@ -3,7 +3,6 @@
 mod cache;
 mod logs;
 pub(crate) mod openapi;
-mod query;
 mod shell;
 mod show;
 
@@ -19,13 +18,13 @@ use axum::{
     routing::{delete, get, post},
 };
 use buntime_core::{Error, ErrorKind, PluginContext};
+use buntime_http::extract::Query;
 use futures_util::stream;
 use http::{HeaderValue, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use self::query::Query;
 use crate::{config::GatewaySettings, desk::Desk, history::History, limits::shared::Shared, shell::Shell};
 
 /// How often a live stream says something.
