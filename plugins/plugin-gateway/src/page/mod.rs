@@ -1,5 +1,5 @@
-//! The page: what passed lately, who is limited, what is left to whom, the last requests, what is cached, what the shell is
-//! not for; and resetting and invalidating.
+//! The page: what passed lately, who is limited, what is left to whom, what is cached, what the shell is not for, the last
+//! requests; and resetting and invalidating.
 
 use buntime_ui::{
     File, PluginPage,
@@ -44,9 +44,10 @@ fn content() -> Markup {
             }
             (parts::table("buckets-table", "Keys with what is left to them", &["Key", "Limit", "Left", "State", "Whole again in", "Do"]))
         }))
-        (parts::section("requests", "Requests", &requests()))
         (parts::section("cache", "Cache", &cache()))
         (parts::section("shell", "Shell", &shell()))
+        // Last, for it is the longest.
+        (parts::section("requests", "Requests", &requests()))
     }
 }
 
