@@ -109,8 +109,8 @@ async fn follow(startup: &Startup, book: &Arc<Book>) {
     startup.spawn(book.clone().follow(first.is_err()));
 }
 
-/// A rule without `guard` answers before any later plugin is asked: whoever switches authentication on should know.
-/// Said when everything has started, and again when a change brings another auth plugin.
+/// A rule without `guard` answers before any later plugin is asked: whoever switches on one that exists to refuse should
+/// know. Said when everything has started, and again when a change brings another.
 fn warn_of_unguarded(startup: &Startup, book: &Arc<Book>) {
     let context = startup.context();
     let mut changes = context.events().subscribe::<Changed>();
@@ -121,15 +121,16 @@ fn warn_of_unguarded(startup: &Startup, book: &Arc<Book>) {
         while !matches!(changes.recv().await, Err(tokio::sync::broadcast::error::RecvError::Closed)) {
             let Some(book) = book.upgrade() else { return };
             let unguarded = unguarded(&book);
-            let auth = auth_plugins(&context);
-            if !auth.is_empty() && auth != warned && !unguarded.is_empty() {
+            let passed = passed_over(&context);
+            if !passed.is_empty() && passed != warned && !unguarded.is_empty() {
                 tracing::warn!(
-                    "the proxy rules {unguarded} answer before `{}` is asked who calls; set `\"guard\": true` on a \
-                     rule to run the whole chain first",
-                    auth.join("`, `"),
+                    "the proxy rules {unguarded} answer before `{}` {} asked; set `\"guard\": true` on a rule to run the \
+                     whole chain first",
+                    passed.join("`, `"),
+                    if passed.len() == 1 { "is" } else { "are" },
                 );
             }
-            warned = auth;
+            warned = passed;
         }
     });
 }
@@ -146,11 +147,14 @@ fn unguarded(book: &Book) -> String {
     }
 }
 
-fn auth_plugins(context: &PluginContext) -> Vec<String> {
+/// The plugins that could refuse a request, and that a rule without `guard` answers before.
+fn passed_over(context: &PluginContext) -> Vec<String> {
     let stands = |state: PluginState| !matches!(state, PluginState::Disabled | PluginState::Stopped);
     let plugins = context.host().plugins().into_iter();
-    plugins
-        .filter(|plugin| stands(plugin.status.status) && plugin.capabilities.contains(&Capability::AuthProvider))
+    let later = plugins.skip_while(|plugin| plugin.short != *context.name()).skip(1);
+    later
+        .filter(|plugin| stands(plugin.status.status))
+        .filter(|plugin| plugin.refuses || plugin.capabilities.contains(&Capability::AuthProvider))
         .map(|plugin| plugin.short.to_string())
         .collect()
 }

@@ -166,6 +166,9 @@ pub struct PluginReport {
     pub mode: Mode,
     /// What it may do.
     pub capabilities: Vec<Capability>,
+    /// Does it exist to refuse? See [`crate::Metadata::refusing`].
+    #[serde(skip)]
+    pub refuses: bool,
     /// What must run before it.
     pub depends_on: Vec<PluginName>,
     /// Its hook sets.
@@ -211,6 +214,7 @@ pub(crate) fn of(slot: &Slot, all: &[&Slot]) -> PluginReport {
         order: planned.key.order,
         mode: options.mode.unwrap_or_default(),
         capabilities: planned.metadata.capabilities.iter().copied().collect(),
+        refuses: planned.metadata.refuses,
         depends_on: planned.depends_on.clone(),
         scopes: running.map(|instance| instance.context.scope().clone()).collect(),
         menus: instance.map(|i| i.offers.menus.clone()).unwrap_or_default(),

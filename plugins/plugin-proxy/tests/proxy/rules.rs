@@ -192,7 +192,7 @@ impl Write for Log {
 
 // One thread, so that the log of this test is this test's.
 #[tokio::test(flavor = "current_thread")]
-async fn the_start_warns_of_unguarded_rules_while_an_auth_plugin_is_on() {
+async fn the_start_warns_of_unguarded_rules_while_a_plugin_is_on_that_could_refuse() {
     let log = Log::default();
     let writer = log.clone();
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
@@ -208,6 +208,6 @@ async fn the_start_warns_of_unguarded_rules_while_an_auth_plugin_is_on() {
     let host = Host::builder().plugin(ProxyPlugin, rules).plugin(Auth, json!({})).start().await.unwrap();
     eventually("the warning is logged", || async { log.text().contains("WARN") }).await;
     let text = log.text();
-    assert!(text.contains("the proxy rules `bare` answer before `auth`") && !text.contains("safe"), "{text}");
+    assert!(text.contains("the proxy rules `bare` answer before `auth` is asked") && !text.contains("safe"), "{text}");
     host.stop(std::time::Duration::from_secs(5)).await;
 }
