@@ -1,4 +1,4 @@
-//! Everything a developer would otherwise script: `cargo xtask setup | tidy | schema | examples | bench`.
+//! Everything a developer would otherwise script: `cargo xtask setup | tidy | schema | examples | bench | bench-keyval`.
 //!
 //! Talks to loopback only (but for what `setup` installs), and ends only the processes it started.
 
@@ -39,6 +39,8 @@ enum Task {
     Examples(examples::Args),
     /// Measure the gateway against its upstreams, nginx and haproxy, in one run
     Bench(bench::Args),
+    /// Measure KeyVal through real Deno beside Deno's own file and the denokv server, in one run
+    BenchKeyval(bench::keyval::Args),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Task::Schema(args) => schema::run(&args),
         Task::Examples(args) => examples::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::BenchKeyval(args) => bench::keyval::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

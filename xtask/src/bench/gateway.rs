@@ -50,6 +50,7 @@ pub(super) enum Policies {
 
 impl Policies {
     const KEY: &'static str = "the-key-of-a-consumer-of-the-bench";
+    const KEY_FIELD: &'static str = "X-API-Key: the-key-of-a-consumer-of-the-bench";
 
     pub(super) fn words(self) -> &'static str {
         match self {
@@ -90,8 +91,8 @@ impl Through {
         match self {
             Self::Rule(_) | Self::Balanced(_) => Asks::ROOT,
             // Several routes match: by their paths, by their hosts.
-            Self::Routes(..) => Asks { path: "/a1/b/c", host: Some("www.example.org"), key: None },
-            Self::Behind(Policies::Governed, _) => Asks { key: Some(Policies::KEY), ..Asks::ROOT },
+            Self::Routes(..) => Asks { path: "/a1/b/c", host: Some("www.example.org"), ..Asks::ROOT },
+            Self::Behind(Policies::Governed, _) => Asks { header: Some(Policies::KEY_FIELD), ..Asks::ROOT },
             Self::Behind(..) => Asks::ROOT,
         }
     }

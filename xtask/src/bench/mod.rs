@@ -9,6 +9,7 @@
 
 mod gateway;
 mod haproxy;
+pub(crate) mod keyval;
 mod nginx;
 mod report;
 mod wrk;

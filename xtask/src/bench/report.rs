@@ -256,12 +256,12 @@ impl Best {
     }
 }
 
-fn ratio(ours: f64, theirs: f64) -> f64 {
+pub(super) fn ratio(ours: f64, theirs: f64) -> f64 {
     if theirs > 0.0 { ours / theirs } else { f64::NAN }
 }
 
 /// The middle one; of an even number the lower of the two.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
 }

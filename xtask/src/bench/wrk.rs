@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Result, setup};
+use crate::{Result, setup, workspace::root};
 
 /// The program.
 #[derive(Debug)]
@@ -27,13 +27,15 @@ pub(super) struct Asks {
     pub(super) path: &'static str,
     /// What `Host` says; `None` is the address.
     pub(super) host: Option<&'static str>,
-    /// What `X-API-Key` says.
-    pub(super) key: Option<&'static str>,
+    /// A header field more.
+    pub(super) header: Option<&'static str>,
+    /// A script that makes the requests, from the root of the repository.
+    pub(super) script: Option<&'static str>,
 }
 
 impl Asks {
     /// `/` of the address.
-    pub(super) const ROOT: Self = Self { path: "/", host: None, key: None };
+    pub(super) const ROOT: Self = Self { path: "/", host: None, header: None, script: None };
 }
 
 /// What one run measured.
@@ -68,8 +70,11 @@ impl Wrk {
         if let Some(host) = load.asks.host {
             command.arg("-H").arg(format!("Host: {host}"));
         }
-        if let Some(key) = load.asks.key {
-            command.arg("-H").arg(format!("X-API-Key: {key}"));
+        if let Some(header) = load.asks.header {
+            command.args(["-H", header]);
+        }
+        if let Some(script) = load.asks.script {
+            command.arg("-s").arg(root().join(script));
         }
         let child = command
             .arg(format!("-t{}", load.concurrency.min(2)))
