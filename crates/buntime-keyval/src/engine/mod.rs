@@ -11,6 +11,7 @@ mod index;
 mod listed;
 mod listen;
 mod mutate;
+mod namespaces;
 mod news;
 mod queue;
 mod quota;
@@ -18,6 +19,7 @@ mod read;
 mod row;
 mod schema;
 mod sweep;
+mod tree;
 mod trigger;
 mod watch;
 mod write;
@@ -33,8 +35,10 @@ pub use self::{
     clock::Clock,
     erase::{Erased, Judge},
     index::{ByIndex, Edge, Hit, Hits, Index, IndexInfo, IndexKind, IndexState, Page, Search},
+    namespaces::NamespaceInfo,
     queue::{DeadLetter, Delivery, Failure, QueueStats},
     quota::Quota,
+    tree::Child,
     trigger::{Changed, Effect, Signalled, Subscription, Trigger, Wanted},
     watch::{Changes, From as WatchFrom, Place, Told, Watch},
 };

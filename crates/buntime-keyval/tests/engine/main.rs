@@ -10,5 +10,6 @@ mod nodes;
 mod place;
 mod postgres;
 mod queues;
+mod tree;
 mod triggers;
 mod watches;
