@@ -18,6 +18,7 @@ mod failure;
 mod hrana;
 mod inspect;
 mod limits;
+mod page;
 mod plugin;
 mod target;
 

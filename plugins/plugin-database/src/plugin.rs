@@ -9,6 +9,7 @@ use crate::{
     config::DatabaseSettings,
     hrana::{self, Face, Streams},
     limits::Limits,
+    page,
     target::Databases,
 };
 
@@ -47,6 +48,7 @@ impl Plugin for DatabasePlugin {
         startup.routes(Access::Admin, api::router(Api { databases: databases.clone(), limits }));
         startup.routes(Access::Admin, hrana::router(Face { databases, limits, streams }));
         startup.openapi(api::openapi());
+        buntime_ui::register(startup, Access::Admin, page::page());
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! One test, so that one Chromium and one gateway do. `BUNTIME_TEST_SHOTS=<directory>` keeps what was seen.
 
+mod database;
 mod gateway;
 mod logs;
 mod observers;
@@ -28,6 +29,7 @@ async fn every_page_is_used_as_a_person_would() {
     proxy::used(&world).await;
     gateway::used(&world).await;
     logs::used(&world).await;
+    database::used(&world).await;
     observers::metrics(&world).await;
     observers::health(&world).await;
     under_load::used(&world).await;

@@ -35,6 +35,7 @@ impl World {
             "admin": { "token": TOKEN },
             "plugins": [
                 ["@buntime/plugin-metrics", { "sseInterval": "500ms" }], "@buntime/plugin-logs", "@buntime/plugin-health",
+                "@buntime/plugin-database",
                 ["@buntime/plugin-proxy", { "rules": [rule("legacy", &first.url())] }],
                 ["@buntime/plugin-gateway", {
                     "cache": { "ttl": "60s" },
