@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use buntime_keyval::{
     Atomic, Entry, Error, Key, Message, Part, Selector, Tokenizer, Value,
-    engine::{ByIndex, Edge, Failure, Index, IndexInfo, IndexState, Search},
+    engine::{ByIndex, Edge, Failure, Index, IndexInfo, IndexState, Judge, Search},
     json::value_from_json,
     key,
 };
@@ -236,6 +236,15 @@ pub(crate) async fn counts_are_exact_at_any_moment_in(place: Place) {
     assert_eq!(place.kv.indexes().await.unwrap()[0].entries, Some(11));
 }
 
+#[derive(Debug)]
+struct Any;
+
+impl Judge for Any {
+    fn picks(&self, _: &Entry) -> bool {
+        true
+    }
+}
+
 /// What the sweep, dead letters and other ways than atomic writes do is in the indexes too.
 #[tokio::test]
 async fn whoever_writes_keeps_them() {
@@ -278,6 +287,21 @@ pub(crate) async fn whoever_writes_keeps_them_in(place: Place) {
     assert!(place.kv.lease("default", 10, Duration::from_secs(1)).await.unwrap().is_empty());
     assert_eq!((found(&place, key!["d"], "letter").await.len(), count(&place, key!["d"]).await), (2, 3));
     assert_eq!(by(&place, ByIndex { equals: vec![Part::from("dead letter")], ..named(key!["d"], "t") }).await.len(), 2);
+    // Deletions of many.
+    for n in 10..20 {
+        put(&place, key!["d", n], &json!({ "t": format!("many {n}") })).await;
+    }
+    let range = Selector { start: Some(key!["d", 10]), ..Selector::prefix(key!["d"]) }.range(None, 1, false).unwrap();
+    assert_eq!(place.kv.erase(vec![range], 4).await.unwrap().count, 4);
+    assert_eq!((found(&place, key!["d"], "many").await.len(), count(&place, key!["d"]).await), (6, 9));
+    let seen = place.kv.get_many(&[key!["d", 15], key!["d", 16]]).await.unwrap();
+    let mut seen: Vec<_> = seen.into_iter().flatten().map(|entry| (entry.key, entry.versionstamp)).collect();
+    // One that changes between is judged as it is.
+    put(&place, key!["d", 16], &json!({ "t": "many changed" })).await;
+    seen.push((key!["d", 77], buntime_keyval::Versionstamp::new(1)));
+    assert_eq!(place.kv.erase_if(seen, Arc::new(Any)).await.unwrap(), 2);
+    assert_eq!((found(&place, key!["d"], "many").await.len(), by(&place, named(key!["d"], "t")).await.len()), (4, 7));
+    assert_eq!(count(&place, key!["d"]).await, 7);
 }
 
 /// One of each, of what [`fill`] and [`write`] write.

@@ -132,6 +132,15 @@ pub(super) fn text(text: Option<&str>) -> Option<Json> {
     text.map(Json::from)
 }
 
+/// A flag of a query.
+pub(super) fn flag(name: &str, text: Option<&str>) -> Result<bool, Refused> {
+    match text {
+        None | Some("" | "false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(true),
+        Some(_) => Err(Refused::malformed(format!("{name} is true or false"))),
+    }
+}
+
 fn type_of(json: &Json) -> &'static str {
     match json {
         Json::Null => "null",

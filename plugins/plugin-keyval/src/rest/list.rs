@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Refused,
-    asked::{bound, key_path, keys, limit, prefix_or_all, text},
+    asked::{bound, flag, key_path, keys, limit, prefix_or_all, text},
     caller::Caller,
     scan::{Page, Selection, Walk},
     sent::{Asked, Sent},
@@ -48,11 +48,7 @@ pub(super) struct InBody {
 impl InQuery {
     fn read(self) -> Result<(Selection, u32), Refused> {
         let path = |path: Option<String>| path.as_deref().map(key_path).transpose();
-        let reverse = match self.reverse.as_deref() {
-            None | Some("" | "false" | "0") => false,
-            Some("true" | "1") => true,
-            Some(_) => return Err(Refused::malformed("reverse is true or false")),
-        };
+        let reverse = flag("reverse", self.reverse.as_deref())?;
         let selection = Selection {
             prefix: path(self.prefix)?.unwrap_or_default(),
             start: path(self.start)?.filter(|key| !key.is_empty()),

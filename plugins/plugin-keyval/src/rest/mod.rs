@@ -16,6 +16,7 @@ mod preconditions;
 mod queue;
 mod refused;
 mod scan;
+mod search;
 mod sent;
 mod show;
 
@@ -68,6 +69,7 @@ pub(crate) fn router(face: Face, value: usize) -> Router {
     let api = Router::new()
         .merge(entries())
         .merge(queue::router())
+        .merge(search::router())
         .route("/metrics", get(metrics::json))
         .route("/metrics/prometheus", get(metrics::prometheus))
         .route("/{*path}", any(refused::nothing_here))

@@ -9,11 +9,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{
-    Result,
-    child::Started,
-    loopback, setup,
-};
+use crate::{Result, child::Started, loopback, setup};
 
 /// Of both servers; neither looks further than whether it is the same.
 const TOKEN: &str = "the-token-of-a-bench";
