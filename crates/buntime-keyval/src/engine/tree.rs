@@ -49,6 +49,6 @@ impl Namespace {
         let rows = self.engine.database.query(sql, args![self.id, start, end, signed(self.engine.clock.now())]).await?;
         let mut keys = rows.iter().map(|row| row.at::<Vec<u8>>(0).map(Key::trusted));
         let first = keys.next().transpose()?;
-        Ok(first.map(|first| Ok::<_, crate::Error>((first, keys.next().transpose()?))).transpose()?)
+        first.map(|first| Ok::<_, crate::Error>((first, keys.next().transpose()?))).transpose()
     }
 }
