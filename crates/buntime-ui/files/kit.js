@@ -44,8 +44,8 @@ export class Failure extends Error {
 }
 
 /** Asks an API; JSON goes in and comes out. A browser says itself where the request comes from. */
-export async function call(method, path, body) {
-  const options = { method, headers: { accept: 'application/json' }, cache: 'no-store' }
+export async function call(method, path, body, headers = {}) {
+  const options = { method, headers: { accept: 'application/json', ...headers }, cache: 'no-store' }
   if (body !== undefined) {
     options.headers['content-type'] = 'application/json'
     options.body = JSON.stringify(body)

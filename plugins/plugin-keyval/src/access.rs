@@ -1,14 +1,19 @@
 //! Who may use the store.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use buntime_http::client_address::DirectLocal;
 use http::{Extensions, HeaderMap, header};
 use subtle::{Choice, ConstantTimeEq};
 
-/// The tokens that open it; without any, being on this machine does.
-#[derive(Clone, Debug)]
-pub(crate) struct Access(Arc<[String]>);
+/// What opens it.
+#[derive(Clone)]
+pub(crate) enum Access {
+    /// One of these; without any, being on this machine does.
+    Tokens(Arc<[String]>),
+    /// Whoever comes was let in already.
+    Judged,
+}
 
 /// Why somebody may not, in words for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +21,15 @@ pub(crate) enum Refusal {
     NoToken,
     WrongToken,
     NotLocal,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tokens(tokens) => f.debug_tuple("Tokens").field(&tokens.len()).finish(),
+            Self::Judged => f.write_str("Judged"),
+        }
+    }
 }
 
 impl Refusal {
@@ -33,26 +47,28 @@ impl Refusal {
 
 impl Access {
     pub(crate) fn new(tokens: Vec<String>) -> Self {
-        Self(tokens.into())
+        Self::Tokens(tokens.into())
     }
 
     /// May they? The token they show, which may be any where none is configured.
     pub(crate) fn judge<'a>(&self, headers: &'a HeaderMap, extensions: &Extensions) -> Result<&'a str, Refusal> {
         let token = bearer(headers).ok_or(Refusal::NoToken)?;
-        if self.0.is_empty() {
+        let Self::Tokens(tokens) = self else { return Ok(token) };
+        if tokens.is_empty() {
             return if extensions.get::<DirectLocal>().is_some() { Ok(token) } else { Err(Refusal::NotLocal) };
         }
         // All of them, whichever it is: time tells nothing.
-        let known = self.0.iter().fold(Choice::from(0), |known, one| known | one.as_bytes().ct_eq(token.as_bytes()));
+        let known = tokens.iter().fold(Choice::from(0), |known, one| known | one.as_bytes().ct_eq(token.as_bytes()));
         if known.into() { Ok(token) } else { Err(Refusal::WrongToken) }
     }
 
     /// May they, if nobody has to show a token where none is configured?
     pub(crate) fn admit(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<(), Refusal> {
-        match self.0.is_empty() {
-            true if extensions.get::<DirectLocal>().is_some() => Ok(()),
-            true => Err(Refusal::NotLocal),
-            false => self.judge(headers, extensions).map(drop),
+        match self {
+            Self::Judged => Ok(()),
+            Self::Tokens(tokens) if !tokens.is_empty() => self.judge(headers, extensions).map(drop),
+            Self::Tokens(_) if extensions.get::<DirectLocal>().is_some() => Ok(()),
+            Self::Tokens(_) => Err(Refusal::NotLocal),
         }
     }
 }

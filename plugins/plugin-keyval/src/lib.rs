@@ -17,6 +17,7 @@ mod config;
 mod connect;
 mod face;
 mod ops;
+mod page;
 mod plugin;
 mod rest;
 mod usage;

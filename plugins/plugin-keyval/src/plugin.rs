@@ -9,7 +9,7 @@ use buntime_keyval::{Engine, Options};
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::{access::Access, config::KeyvalSettings, connect, face::Face, ops::Ops, rest};
+use crate::{access::Access, config::KeyvalSettings, connect, face::Face, ops::Ops, page, rest};
 
 /// `@buntime/plugin-keyval`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,7 +57,9 @@ impl Plugin for KeyvalPlugin {
         let measured = face.clone();
         startup.measure(move || rest::families(measured.clone()));
         let value = settings.max_value.as_usize();
+        startup.routes(Who::Admin, rest::administration(face.clone(), value));
         startup.routes(Who::Data, connect::router(face.clone()).merge(rest::router(face, value)));
+        buntime_ui::register(startup, Who::Admin, page::page());
         startup.openapi(openapi());
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod database;
 mod gateway;
+mod keyval;
 mod logs;
 mod observers;
 mod proxy;
@@ -28,6 +29,7 @@ async fn every_page_is_used_as_a_person_would() {
     runtime::plugins(&world).await;
     proxy::used(&world).await;
     gateway::used(&world).await;
+    keyval::used(&world).await;
     logs::used(&world).await;
     database::used(&world).await;
     observers::metrics(&world).await;

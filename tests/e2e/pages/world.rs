@@ -37,6 +37,7 @@ impl World {
                 ["@buntime/plugin-metrics", { "sseInterval": "500ms" }], "@buntime/plugin-logs", "@buntime/plugin-health",
                 "@buntime/plugin-database",
                 ["@buntime/plugin-proxy", { "rules": [rule("legacy", &first.url())] }],
+                "@buntime/plugin-keyval",
                 ["@buntime/plugin-gateway", {
                     "cache": { "ttl": "60s" },
                     "rateLimit": { "name": "per-caller", "requests": 50, "window": "1h", "keyBy": "header:x-caller" },
@@ -111,6 +112,15 @@ impl World {
     pub(super) async fn json(&self, path: &str) -> Value {
         let request = client::request("GET", path).header("authorization", format!("Bearer {TOKEN}"));
         client::send(self.gateway.addr(), request.body(Body::empty()).expect("a request")).await.json()
+    }
+
+    /// Sends that to a path of the API, with the token.
+    pub(super) async fn send(&self, method: &str, path: &str, body: &Value) -> Value {
+        let request = client::request(method, path).header("authorization", format!("Bearer {TOKEN}"));
+        let request = request.header("content-type", "application/json").body(Body::from(body.to_string()));
+        let answer = client::send(self.gateway.addr(), request.expect("a request")).await;
+        assert!(answer.status < 300, "{method} {path}: {}", answer.text());
+        answer.json()
     }
 
     /// State and override of a target.

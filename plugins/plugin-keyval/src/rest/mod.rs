@@ -19,6 +19,7 @@ mod scan;
 mod search;
 mod sent;
 mod show;
+mod tree;
 
 use axum::{
     Router,
@@ -28,7 +29,7 @@ use axum::{
 use buntime_keyval::Limits;
 
 use self::{queue::Unsettled, refused::Refused};
-use crate::face::Face;
+use crate::{access::Access, face::Face};
 
 /// The largest body, in bytes, of all but imports, which are streams.
 const LARGEST: usize = 8 << 20;
@@ -70,12 +71,24 @@ pub(crate) fn router(face: Face, value: usize) -> Router {
         .merge(entries())
         .merge(queue::router())
         .merge(search::router())
+        .route("/tree", get(tree::children))
         .route("/metrics", get(metrics::json))
         .route("/metrics/prometheus", get(metrics::prometheus))
         .route("/{*path}", any(refused::nothing_here))
         .method_not_allowed_fallback(refused::another_method)
         .layer(DefaultBodyLimit::max(LARGEST));
     Router::new().nest("/api", api.clone()).nest("/ns/{namespace}/api", api).with_state(rest)
+}
+
+/// The same for administrators, below `/admin`, and the namespaces themselves. Whoever mounts it says who they are.
+pub(crate) fn administration(face: Face, value: usize) -> Router {
+    let face = Face { access: Access::Judged, ..face };
+    let rest = Rest { face: face.clone(), limits: limits(value), unsettled: Unsettled::default() };
+    let namespaces = Router::new()
+        .route("/namespaces", get(tree::namespaces))
+        .route("/namespaces/{name}", axum::routing::put(tree::set_quota))
+        .with_state(rest);
+    Router::new().nest("/admin", namespaces.merge(router(face, value)))
 }
 
 fn entries() -> Router<Rest> {

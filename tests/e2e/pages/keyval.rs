@@ -1,0 +1,82 @@
+//! KeyVal's page: walking the keys, writing and deleting entries of any type, dead letters put back, namespaces.
+
+use serde_json::json;
+
+use super::world::World;
+
+pub(super) async fn used(world: &World) {
+    let tab = &world.tab;
+    world.open("/p/keyval/").await;
+    tab.shows("#tree-table", "nothing below this prefix").await;
+    entries(world).await;
+    letters(world).await;
+    // Another namespace, which may hold little.
+    tab.write("#quota-name", "Shop").await;
+    tab.press("#quota-form", "Set").await;
+    tab.shows("#toasts", "named by").await;
+    tab.errors();
+    tab.write("#quota-name", "shop").await;
+    tab.write("#quota-maxEntries", "2").await;
+    tab.press("#quota-form", "Set").await;
+    tab.shows("#toasts", "shop is set").await;
+    tab.write("#place-namespace", "shop").await;
+    tab.shows("#tree-table", "nothing below this prefix").await;
+    world.look("keyval").await;
+}
+
+async fn entries(world: &World) {
+    let tab = &world.tab;
+    // What is no JSON is said at its field.
+    save(world, "users/7/name", "{").await;
+    tab.until("it is told at the field", "!document.querySelector('#entry-value-told').hidden").await;
+    save(world, "users/7/name", r#"{ "__type": "bigint", "value": "12" }"#).await;
+    tab.shows("#toasts", "users/7/name is saved").await;
+    let stored = world.json("/p/keyval/admin/api/keys/users/7/name").await;
+    assert_eq!(stored["value"], json!({ "__type": "bigint", "value": "12" }));
+    // Level by level, down to it.
+    for part in ["\"users\"", "7"] {
+        tab.shows("#tree-table", part).await;
+        tab.press("#tree-table", "Go in").await;
+    }
+    tab.shows("#tree-table", "bigint 12").await;
+    tab.press("#tree-table", "Open").await;
+    tab.shows("#entry-said", "As of").await;
+    // Somebody else is quicker.
+    world.send("PUT", "/p/keyval/admin/api/keys/users/7/name", &json!("other")).await;
+    tab.write("#entry-value", "\"mine\"").await;
+    tab.press("#entry-form", "Save").await;
+    tab.shows("#toasts", "changed it meanwhile").await;
+    tab.errors();
+    tab.press("#tree-way", "7").await;
+    tab.shows("#tree-table", "\"other\"").await;
+    tab.press("#tree-table", "Open").await;
+    tab.until("it is shown", "document.querySelector('#entry-value').value === '\"other\"'").await;
+    world.look("keyval-entry").await;
+    tab.value("confirm = () => true").await;
+    tab.press("#entry-form", "Delete").await;
+    tab.shows("#toasts", "is deleted").await;
+    tab.shows("#tree-table", "nothing below this prefix").await;
+    assert_eq!(world.json("/p/keyval/admin/api/keys?prefix=users").await, json!([]));
+}
+
+async fn save(world: &World, path: &str, value: &str) {
+    world.tab.write("#entry-path", path).await;
+    world.tab.write("#entry-value", value).await;
+    world.tab.press("#entry-form", "Save").await;
+}
+
+async fn letters(world: &World) {
+    let tab = &world.tab;
+    let api = "/p/keyval/admin/api/queue";
+    let message = json!({ "value": "a letter", "options": { "backoffSchedule": [] } });
+    world.send("POST", &format!("{api}/enqueue"), &message).await;
+    let got = world.send("POST", &format!("{api}/poll"), &json!({})).await;
+    world.send("POST", &format!("{api}/nack"), &json!({ "id": got["message"]["id"] })).await;
+    tab.shows("#dead-table", "a letter").await;
+    tab.shows("#stat-dead", "1").await;
+    world.look("keyval-dead").await;
+    tab.press("#dead-table", "Put back").await;
+    tab.shows("#toasts", "in its queue again").await;
+    tab.shows("#queues-table", "default").await;
+    tab.shows("#dead-table", "There are no dead letters").await;
+}
