@@ -48,7 +48,7 @@ impl Namespace {
                    AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key LIMIT 2";
         let rows = self.engine.database.query(sql, args![self.id, start, end, signed(self.engine.clock.now())]).await?;
         let mut keys = rows.iter().map(|row| row.at::<Vec<u8>>(0).map(Key::trusted));
-        let first = keys.next().transpose()?;
-        first.map(|first| Ok::<_, crate::Error>((first, keys.next().transpose()?))).transpose()
+        let Some(first) = keys.next().transpose()? else { return Ok(None) };
+        Ok(Some((first, keys.next().transpose()?)))
     }
 }
