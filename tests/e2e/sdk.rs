@@ -42,10 +42,13 @@ async fn elsewhere() {
     let store = Store::connect(&url, TOKEN).await.unwrap();
     entries(store.clone()).await;
     watches(store.clone()).await;
+    counts(store.clone()).await;
+    queues(store.clone()).await;
     // Another namespace is another store.
     let other = Store::connect(&format!("{url}/ns/other"), TOKEN).await.unwrap();
     let all: Vec<_> = other.list(Selector::default()).stream().try_collect().await.unwrap();
     assert!(all.is_empty());
+    queues(other).await;
     assert!(matches!(Store::connect(&url, "another-long-token").await, Err(Error::Denied(_))));
     let nowhere = Store::connect(&format!("http://{}/p/nothing", gateway.addr()), TOKEN).await;
     assert!(matches!(nowhere, Err(Error::Invalid(_))), "{nowhere:?}");

@@ -102,9 +102,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Part>> {
 pub(super) fn check(bytes: &[u8]) -> Result<()> {
     walk(bytes, |raw| match raw {
         Raw::String(escaped) => {
-            // Escapes are ASCII zeroes followed by 0xff, which is in no text: what lies between them is text.
+            // Escapes are ASCII zeroes followed by 0xff, which is in no text: what lies between them is text, and ends
+            // with the zero.
             let mut pieces = escaped.split(|byte| *byte == ESCAPE);
-            if pieces.all(|piece| std::str::from_utf8(piece).is_ok()) {
+            let is_text = |piece: &[u8]| std::str::from_utf8(piece).is_ok();
+            if pieces.next_back().is_some_and(is_text) && pieces.all(|piece| piece.ends_with(&[0]) && is_text(piece)) {
                 Ok(())
             } else {
                 Err(Error::InvalidKey(NOT_UTF8))

@@ -139,7 +139,7 @@ impl<'a> Reader<'a> {
         let id = self.buffers.len();
         self.object();
         Ok(match tag {
-            b'D' => Structured::Date(self.double()?),
+            b'D' => Structured::Date(clip(self.double()?)),
             b'R' => self.regexp()?,
             b'y' => Structured::Boxed(Box::new(Structured::Bool(true))),
             b'x' => Structured::Boxed(Box::new(Structured::Bool(false))),
@@ -290,7 +290,8 @@ impl<'a> Reader<'a> {
         self.object();
         let kind = ViewKind::from_tag(self.varint()?).ok_or_else(|| bad("a view's kind is unknown"))?;
         let (offset, length) = (self.varint()?, self.varint()?);
-        let flags = if self.version >= 14 { self.varint()? } else { 0 };
+        // V8 looks at two of the bits.
+        let flags = if self.version >= 14 { self.varint()? & 3 } else { 0 };
         let fits = offset.checked_add(length).is_some_and(|end| end <= whole);
         if !fits || offset % kind.size() != 0 || length % kind.size() != 0 {
             return Err(bad("a view does not fit its buffer"));
@@ -313,4 +314,10 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// A time as a `Date` has it: whole milliseconds, and not too far away. So V8 reads it, too.
+fn clip(time: f64) -> f64 {
+    const MOST: f64 = 8.64e15;
+    if time.abs() <= MOST { time.trunc() + 0.0 } else { f64::NAN }
 }
