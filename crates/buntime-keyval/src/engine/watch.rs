@@ -192,20 +192,30 @@ impl Watch {
                 self.of.changed().await;
                 self.due = true;
             }
-            let ranges: Vec<Range> = self.keys.iter().map(Range::of_key).collect();
-            let entries = self.of.namespace.read(&ranges).await?;
-            self.due = false;
-            let first = std::mem::take(&mut self.first);
-            let told: Vec<_> = entries.into_iter().map(|mut entries| entries.pop()).collect();
-            let stamps: Vec<_> = told.iter().map(|entry| entry.as_ref().map(|entry| entry.versionstamp)).collect();
-            if !first && stamps == self.told {
-                continue;
+            if let Some(told) = self.look().await? {
+                return Ok(told);
             }
-            let changed = stamps.iter().zip(&self.told).map(|(new, old)| first || new != old);
-            let all = changed.zip(told).collect();
-            self.told = stamps;
-            return Ok(all);
         }
+    }
+
+    /// The same without waiting; `None`: nothing changed since it was told last.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn look(&mut self) -> Result<Option<Vec<(bool, Option<Entry>)>>> {
+        let ranges: Vec<Range> = self.keys.iter().map(Range::of_key).collect();
+        let entries = self.of.namespace.read(&ranges).await?;
+        self.due = false;
+        let first = std::mem::take(&mut self.first);
+        let told: Vec<_> = entries.into_iter().map(|mut entries| entries.pop()).collect();
+        let stamps: Vec<_> = told.iter().map(|entry| entry.as_ref().map(|entry| entry.versionstamp)).collect();
+        if !first && stamps == self.told {
+            return Ok(None);
+        }
+        let changed = stamps.iter().zip(&self.told).map(|(new, old)| first || new != old);
+        let all = changed.zip(told).collect();
+        self.told = stamps;
+        Ok(Some(all))
     }
 
     /// Begins from what was told before: only what differs from it is told first.

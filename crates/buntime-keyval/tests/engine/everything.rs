@@ -1,6 +1,6 @@
 //! All that the engine promises, for databases that are servers: on each the same.
 
-use crate::{entries, indexes, many, place::Place, queues, tree, triggers, watches};
+use crate::{entries, erased, indexes, many, place::Place, queues, tree, triggers, watches};
 
 /// Each in a place of its own.
 pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl Fn() -> F) {
@@ -27,6 +27,9 @@ pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl F
     indexes::whoever_writes_keeps_them_in(place().await).await;
     indexes::what_another_node_declares_is_honoured_in(place().await).await;
     triggers::changes_are_told_once_as_their_commit_left_them_in(place().await).await;
+    erased::ranges_are_deleted_whole_or_in_parts_in(place().await).await;
+    erased::what_changed_since_it_was_seen_is_judged_anew_in(place().await).await;
+    erased::indexes_quotas_watches_and_triggers_are_told_in(place().await).await;
 }
 
 /// The same of many at once.

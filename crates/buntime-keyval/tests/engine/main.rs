@@ -1,6 +1,7 @@
 //! The engine on real databases.
 
 mod entries;
+mod erased;
 mod everything;
 mod indexes;
 mod killed;

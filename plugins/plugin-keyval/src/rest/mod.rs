@@ -19,7 +19,9 @@ mod scan;
 mod search;
 mod sent;
 mod show;
+mod transfer;
 mod tree;
+mod watch;
 
 use axum::{
     Router,
@@ -72,6 +74,9 @@ pub(crate) fn router(face: Face, value: usize) -> Router {
         .merge(queue::router())
         .merge(search::router())
         .route("/tree", get(tree::children))
+        .merge(watch::router())
+        .route("/export", get(transfer::export::export))
+        .route("/import", post(transfer::import::import))
         .route("/metrics", get(metrics::json))
         .route("/metrics/prometheus", get(metrics::prometheus))
         .route("/{*path}", any(refused::nothing_here))

@@ -1,5 +1,11 @@
 //! The REST face over a real listener: shapes, and what it promises.
 
+mod atomic;
 mod entries;
+mod events;
+mod metrics;
+mod queues;
 mod search;
+mod transfer;
+mod watches;
 mod world;

@@ -12,6 +12,8 @@ use plugin_keyval::KeyvalPlugin;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 
+use crate::events::Events;
+
 pub(crate) const TOKEN: &str = "a-long-and-random-text";
 
 /// The plugin, served.
@@ -97,6 +99,11 @@ impl World {
 
     pub(crate) async fn post(&self, path: &str, value: &Value) -> Answer {
         self.send(self.ask(Method::POST, path).json(value)).await
+    }
+
+    /// A stream of events.
+    pub(crate) async fn events(&self, path: &str) -> Events {
+        Events::new(self.ask(Method::GET, path).send().await.expect("an answer"))
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
