@@ -78,6 +78,8 @@ pub(super) struct Dirty {
     pub(super) everything: bool,
     /// The last commit that it was told of, whole.
     pub(super) version: u64,
+    /// Is it being told of a commit?
+    pub(super) begun: bool,
 }
 
 impl Dirty {
@@ -327,6 +329,7 @@ impl Watches {
 impl Signal {
     fn add(&self, key: &Key) {
         let mut dirty = lock(&self.dirty);
+        dirty.begun = true;
         if dirty.keys.len() < DIRTY {
             dirty.keys.insert(key.clone());
         } else {
@@ -337,6 +340,7 @@ impl Signal {
     fn end(&self, version: u64) {
         let mut dirty = lock(&self.dirty);
         dirty.version = dirty.version.max(version);
+        dirty.begun = false;
         drop(dirty);
         self.notify.notify_one();
     }
@@ -347,7 +351,8 @@ impl Signal {
             let notified = self.notify.notified();
             {
                 let mut dirty = lock(&self.dirty);
-                if !dirty.is_empty() {
+                // Of a commit all or nothing is seen.
+                if !dirty.is_empty() && !dirty.begun {
                     return std::mem::take(&mut *dirty);
                 }
             }

@@ -116,7 +116,7 @@ impl Namespace {
         let everything = || (0, Some(Whole { cursor: None, version: now, reset: true }), Dirty::default());
         let missed = |version| match self.engine.hub.missed(self.id, &prefix, version) {
             Missed::Unknown => None,
-            Missed::Keys(keys, version) => Some(Dirty { keys, everything: false, version }),
+            Missed::Keys(keys, version) => Some(Dirty { keys, version, ..Dirty::default() }),
         };
         let (version, all, waiting) = match from {
             From::Now => (now, None, Dirty::default()),
