@@ -14,9 +14,6 @@ mod path;
 mod test;
 mod tree;
 
-#[cfg(test)]
-mod tests;
-
 use std::borrow::Cow;
 
 use serde_json::Value as Json;

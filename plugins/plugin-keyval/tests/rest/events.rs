@@ -40,7 +40,7 @@ impl Events {
             }
             let piece = tokio::time::timeout(Duration::from_secs(20), self.response.chunk()).await;
             let piece = piece.expect("an event in time").expect("a stream that goes on")?;
-            self.text.push_str(&String::from_utf8(piece.to_vec()).expect("UTF-8"));
+            self.text.push_str(std::str::from_utf8(&piece).expect("UTF-8"));
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 self.ready.push_back(parse(event));
                 self.text = rest.to_owned();

@@ -1,10 +1,8 @@
 //! Filters against documents: each operator, paths, what is refused, and laws that hold for all.
 
+use buntime_keyval::{Value, filter::Filter, json::value_from_json};
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value as Json, json};
-
-use super::Filter;
-use crate::{Value, json::value_from_json};
 
 const NOW: u64 = 1_000_000;
 
