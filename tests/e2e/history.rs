@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use buntime_database::testing::LibsqlServer;
+use buntime_database::{
+    Adapter, args,
+    postgres::{Options, Postgres},
+    testing::{LibsqlServer, PostgresServer},
+};
 use buntime_tests::{
     Gateway, Process,
     history::{Load, Ran},
@@ -28,6 +32,7 @@ fn setting(name: &str) -> Option<u64> {
 fn load(addr: std::net::SocketAddr) -> Load {
     Load {
         url: format!("http://{addr}/p/keyval"),
+        others: Vec::new(),
         token: TOKEN.to_owned(),
         clients: 12,
         watches: 4,
@@ -110,4 +115,68 @@ async fn on_libsql_while_its_server_is_killed() {
     let ran = load.run(chaos).await;
     holds("libSQL", &load, &ran, kills);
     gateway.stop().await;
+}
+
+fn on_postgres(server: &PostgresServer) -> Value {
+    let mut config = config(0);
+    let adapters = json!([{ "type": "postgres", "url": server.url(), "default": true }]);
+    let plugins = config["plugins"].as_array_mut().unwrap();
+    plugins.insert(0, json!(["@buntime/plugin-database", { "adapters": adapters }]));
+    config
+}
+
+/// The PostgreSQL server is killed, or all connections to it are cut; the runner stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_while_its_server_is_killed_and_connections_are_cut() {
+    let Some(mut server) = PostgresServer::start().await else { return };
+    let gateway = Gateway::start_in(tempfile::tempdir().unwrap(), on_postgres(&server), |_| {}).await;
+    let load = load(gateway.addr());
+    let (mut rng, until, mut kills) = (Rng::with_seed(load.seed), Instant::now() + load.lasts, 0);
+    let chaos = async {
+        while Instant::now() < until {
+            tokio::time::sleep(pause(&mut rng)).await;
+            kills += 1;
+            if rng.bool() {
+                server.crash();
+                server.go_on().await;
+                continue;
+            }
+            let Ok(other) = Postgres::open(Options::from_url(&server.url()).unwrap()).await else { continue };
+            let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()";
+            drop(other.query(cut, args![]).await);
+            other.close().await;
+        }
+    };
+    let ran = load.run(chaos).await;
+    holds("PostgreSQL", &load, &ran, kills);
+    gateway.stop().await;
+}
+
+/// Two runners on one PostgreSQL: clients ask both of them, and watch at the one what is written at the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_two_runners_with_one_postgresql_while_connections_are_cut() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let first = Gateway::start_in(tempfile::tempdir().unwrap(), on_postgres(&server), |_| {}).await;
+    let second = Gateway::start_in(tempfile::tempdir().unwrap(), on_postgres(&server), |_| {}).await;
+    let mut load = load(first.addr());
+    load.others.push(format!("http://{}/p/keyval", second.addr()));
+    let (mut rng, until, mut kills) = (Rng::with_seed(load.seed), Instant::now() + load.lasts, 0);
+    let chaos = async {
+        let other = Postgres::open(Options::from_url(&server.url()).unwrap()).await.unwrap();
+        while Instant::now() < until {
+            tokio::time::sleep(pause(&mut rng)).await;
+            kills += 1;
+            // Of those that listen, or of any.
+            let which = if rng.bool() { "query LIKE 'LISTEN %'" } else { "random() < 0.5" };
+            let cut = format!(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {which}"
+            );
+            drop(other.query(&cut, args![]).await);
+        }
+        other.close().await;
+    };
+    let ran = load.run(chaos).await;
+    holds("two runners", &load, &ran, kills);
+    first.stop().await;
+    second.stop().await;
 }

@@ -24,6 +24,8 @@ const WATCHED: usize = 3;
 pub struct Load {
     /// Where the store is.
     pub url: String,
+    /// Other nodes of the same store, which clients ask in turn.
+    pub others: Vec<String>,
     /// Its token.
     pub token: String,
     /// Clients that read and write.
@@ -59,14 +61,16 @@ impl Ran {
 }
 
 impl Load {
-    fn remote(&self) -> Remote {
+    /// Of the client of that number.
+    fn remote(&self, client: usize) -> Remote {
         let options = RemoteOptions {
             timeout: Duration::from_secs(5),
             attempt: Duration::from_secs(2),
             silence: Duration::from_secs(5),
             ..RemoteOptions::default()
         };
-        Remote::new(&self.url, &self.token, options).expect("a URL of a store")
+        let urls: Vec<&String> = std::iter::once(&self.url).chain(&self.others).collect();
+        Remote::new(urls[client % urls.len()], &self.token, options).expect("a URL of a store")
     }
 
     /// Runs, while `chaos` does its worst; then waits until everything is quiet.
@@ -78,14 +82,15 @@ impl Load {
         let until = Instant::now() + self.lasts;
         let mut clients = JoinSet::new();
         for at in 0..self.clients {
-            let client = Client::new(self.remote(), recorder.clone(), self.seed.wrapping_mul(1009).wrapping_add(at));
+            let client =
+                Client::new(self.remote(at as usize), recorder.clone(), self.seed.wrapping_mul(1009).wrapping_add(at));
             clients.spawn(client.run(until));
         }
         let mut watchers = JoinSet::new();
         let (quiet, ended) = tokio::sync::watch::channel(None::<Arc<Vec<Entry>>>);
         for at in 0..self.watches {
             let rng = Rng::with_seed(self.seed.wrapping_add(77 + at as u64));
-            watchers.spawn(watch(self.remote(), recorder.clone(), at, rng, ended.clone()));
+            watchers.spawn(watch(self.remote(at), recorder.clone(), at, rng, ended.clone()));
         }
         tokio::join!(chaos, async {
             while clients.join_next().await.transpose().expect("no client fails").is_some() {}
@@ -99,7 +104,7 @@ impl Load {
 
     /// Everything there is, once two looks at it are the same: a write whose client gave up may still be under way.
     async fn all(&self) -> Vec<Entry> {
-        let remote = self.remote();
+        let remote = self.remote(0);
         let mut before = None;
         for _ in 0..100 {
             let now = everything(&remote).await;
