@@ -61,6 +61,7 @@ pub use notification::{Heard, Notifications};
 pub use plan::{Next, Plan, Planned};
 pub use registry::{Builder, Registry, RegistryError};
 pub use session::{Description, Session};
+pub use sql::{Numbered, numbered};
 pub use statement::{Outcome, Row, Rows, Statement};
 pub use tenants::{TenantName, Tenants};
 pub use value::{FromValue, Value};

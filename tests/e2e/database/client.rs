@@ -132,6 +132,10 @@ const made = await db.execute({ sql: 'INSERT INTO t (name, data, at) VALUES (?1,
 same([made.rowsAffected, made.rows[0].id, made.columnTypes], [1, 1, ['int8']], 'inserted')
 const read = await db.execute('SELECT name, data, at FROM t')
 same([read.rows[0].name, read.rows[0].data, read.rows[0].at], ["it's", new Uint8Array([0, 255]).buffer, '2026-01-31 11:00:00+00'], 'read')
+// As clients of SQLite write them.
+same((await db.execute({ sql: "SELECT name, ? AS v FROM t WHERE name = ?", args: [2.5, "it's"] })).toJSON().rows, [["it's", 2.5]], 'marks')
+same((await db.execute({ sql: "SELECT :b::text AS b, :a::bigint AS a, :b AS again", args: { a: 1, b: 'x' } })).toJSON().rows, [['x', 1, 'x']], 'names')
+same((await db.execute(`SELECT '{"k":1}'::jsonb ? 'k' AS has, (ARRAY[1,2,3])[1:2]::text AS slice`)).toJSON().rows, [[1, '{1,2}']], 'operators')
 const max = 2n ** 63n - 1n
 same((await open('postgres/', { intMode: 'bigint' }).execute({ sql: 'SELECT ?1 AS v', args: [max] })).rows[0].v, max, 'bigint')
 same((await db.batch([{ sql: 'INSERT INTO t (name) VALUES (?1)', args: ['b1'] }, 'SELECT count(*) AS n FROM t'], 'write'))[1].rows[0].n, 2, 'batch')

@@ -4,9 +4,11 @@
 //! This is a lexer, not a parser: what a statement means is the engine's affair, and so are most mistakes in it.
 
 mod lexer;
+mod numbered;
 mod verb;
 
 #[cfg(feature = "postgres")]
 pub(crate) use lexer::unquoted;
 pub(crate) use lexer::{Dialect, Kind, Token, tokens};
+pub use numbered::{Numbered, numbered};
 pub(crate) use verb::{Class, begins_read_only, classify, first_word, split};

@@ -1,6 +1,6 @@
 //! Arguments to the parameters they are for.
 
-use buntime_database::{Value, hrana::Cell};
+use buntime_database::{Numbered, Value, hrana::Cell};
 
 use super::{wire::Named, wrong::Wrong};
 
@@ -39,6 +39,17 @@ pub(super) fn named(parameters: &[Option<String>], first: Vec<Value>, named: Vec
         })
     });
     bound.collect()
+}
+
+/// For PostgreSQL, whose parameters have numbers only: the statement with those, and the named values behind the others.
+/// `None`: it is as it should be.
+pub(super) fn numbered(sql: &str, args: &mut Vec<Value>, named: &[Named]) -> Result<Option<String>, Wrong> {
+    let names: Vec<&str> = named.iter().map(|named| bare(&named.name)).collect();
+    let Some(Numbered { sql, names }) = buntime_database::numbered(sql, args.len(), &names) else { return Ok(None) };
+    for named in names.into_iter().filter_map(|at| named.get(at)) {
+        args.push(value(named.value.clone(), &format!("argument `{}`", named.name))?);
+    }
+    Ok(Some(sql))
 }
 
 fn bare(name: &str) -> &str {

@@ -96,12 +96,18 @@ impl Stream {
 
     /// Runs one statement.
     pub(super) async fn execute(&mut self, stmt: Stmt, limits: &Limits) -> Result<Output, Wrong> {
-        let sql = self.sql(stmt.text)?;
+        let mut sql = self.sql(stmt.text)?;
         limits.statement(&sql)?;
         let mut args = bind::positional(stmt.args)?;
-        if !stmt.named_args.is_empty() {
+        let mut named = stmt.named_args;
+        if self.target.kind() == "postgres"
+            && let Some(written) = bind::numbered(&sql, &mut args, &named)?
+        {
+            (sql, named) = (written.into(), Vec::new());
+        }
+        if !named.is_empty() {
             let told = self.describe(&sql, limits).await?;
-            args = bind::named(&told.parameters, args, stmt.named_args)?;
+            args = bind::named(&told.parameters, args, named)?;
         }
         let statement = Statement::new(&*sql, args);
         let outcome = self.with(limits, |session| session.execute(statement)).await?;
