@@ -38,7 +38,7 @@ pub trait Session: Send + fmt::Debug + 'static {
     /// Is no transaction open?
     ///
     /// # Errors
-    /// The connection is lost.
+    /// The connection is lost; or, as of a statement, the transaction was taken away.
     async fn is_autocommit(&mut self) -> Result<bool>;
 }
 

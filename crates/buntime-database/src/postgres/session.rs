@@ -111,7 +111,8 @@ impl PostgresSession {
         }
         loop {
             let was_open = std::mem::take(&mut state.open);
-            let on = match state.on.take() {
+            // Between transactions one that is known to be gone is made again.
+            let on = match state.on.take().filter(|on| was_open || !on.client.is_closed()) {
                 Some(on) => on,
                 None => connect(&self.calls).await?,
             };

@@ -244,7 +244,7 @@ impl Session for SqliteSession {
     }
 
     async fn is_autocommit(&mut self) -> Result<bool> {
-        self.with(|state, _| Ok(state.on.as_ref().ok_or_else(Error::closed)?.connection.is_autocommit())).await
+        self.with(|state, _| Ok(state.on()?.connection.is_autocommit())).await
     }
 }
 

@@ -7,6 +7,7 @@ mod bind;
 mod condition;
 mod cursor;
 mod http;
+mod spares;
 mod stream;
 mod streams;
 mod wire;

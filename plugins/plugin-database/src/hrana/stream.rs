@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     bind,
     condition::Done,
+    spares::Spares,
     wire::{Answered, Batch, Col, Described, Parameter, Ran, Request, Response, Step, Steps, Stmt, Text},
     wrong::Wrong,
 };
@@ -29,6 +30,9 @@ pub(super) struct Stream {
     session: Option<Box<dyn Session>>,
     stored: HashMap<i32, Arc<str>>,
     ended: bool,
+    /// May its connection be another's after it?
+    reusable: bool,
+    spares: Spares,
     _place: OwnedSemaphorePermit,
 }
 
@@ -42,8 +46,9 @@ pub(super) struct Output {
 }
 
 impl Stream {
-    pub(super) fn new(target: Target, place: OwnedSemaphorePermit) -> Self {
-        Self { target, session: None, stored: HashMap::new(), ended: false, _place: place }
+    pub(super) fn new(target: Target, spares: Spares, place: OwnedSemaphorePermit) -> Self {
+        let stored = HashMap::new();
+        Self { target, session: None, stored, ended: false, reusable: true, spares, _place: place }
     }
 
     /// Has it been closed, or was it lost?
@@ -188,7 +193,7 @@ impl Stream {
         if self.ended {
             return Err(Wrong::new("STREAM_CLOSED", "the stream is closed"));
         }
-        let kept = self.session.take();
+        let kept = self.session.take().or_else(|| self.spares.take(&self.target.adapter));
         let adapter = &self.target.adapter;
         let done = limits.within(async {
             let mut session = match kept {
@@ -220,9 +225,11 @@ impl Stream {
         if self.session.is_some() && !self.is_autocommit(limits).await.unwrap_or(true) {
             // So that who asks next sees that it is gone.
             let rollback = Statement::new("ROLLBACK", Vec::new());
-            let _ = self.with(limits, |session| session.execute(rollback)).await;
+            self.reusable &= self.with(limits, |session| session.execute(rollback)).await.is_ok();
         }
-        self.session = None;
+        if let Some(session) = self.session.take().filter(|_| self.reusable) {
+            self.spares.give(&self.target.adapter, session);
+        }
         self.ended = true;
     }
 
@@ -239,15 +246,18 @@ impl Stream {
         Ok(())
     }
 
-    fn sql(&self, text: Text) -> Result<Arc<str>, Wrong> {
-        match (text.sql, text.sql_id) {
-            (Some(sql), None) => Ok(sql.into()),
+    fn sql(&mut self, text: Text) -> Result<Arc<str>, Wrong> {
+        let sql: Arc<str> = match (text.sql, text.sql_id) {
+            (Some(sql), None) => sql.into(),
             (None, Some(id)) => {
                 let unknown = || Wrong::new("SQL_NOT_FOUND", format!("no SQL of the id {id} is stored"));
-                self.stored.get(&id).cloned().ok_or_else(unknown)
+                self.stored.get(&id).cloned().ok_or_else(unknown)?
             }
-            _ => Err(Wrong::new("SQL_INVALID", "send either `sql` or `sql_id`")),
-        }
+            _ => return Err(Wrong::new("SQL_INVALID", "send either `sql` or `sql_id`")),
+        };
+        // What a pragma sets stays with the connection.
+        self.reusable &= !sql.as_bytes().windows(6).any(|word| word.eq_ignore_ascii_case(b"pragma"));
+        Ok(sql)
     }
 }
 
@@ -278,5 +288,88 @@ fn described(told: Description) -> Described {
         cols: told.columns.into_iter().map(|(name, decltype)| Col { name, decltype }).collect(),
         is_explain: told.explains,
         is_readonly: told.reads,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use buntime_database::{
+        Adapter, args,
+        sqlite::{Options, Sqlite},
+    };
+    use serde_json::json;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::config::DatabaseSettings;
+
+    struct World {
+        adapter: Arc<dyn Adapter>,
+        spares: Spares,
+        limits: Limits,
+        _dir: tempfile::TempDir,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let options = Options::in_dir(dir.path()).with_session_hold(Duration::from_millis(100));
+            let adapter = Arc::new(Sqlite::open(options).await.unwrap());
+            adapter.execute("CREATE TABLE t (x INTEGER)", args![]).await.unwrap();
+            let limits = Limits::of(&DatabaseSettings::default());
+            Self { adapter, spares: Spares::new(Duration::from_secs(10)), limits, _dir: dir }
+        }
+
+        fn stream(&self) -> Stream {
+            let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            Stream::new(Target { adapter: Arc::clone(&self.adapter), tenant: None }, self.spares.clone(), place)
+        }
+
+        async fn run(&self, stream: &mut Stream, sql: &str) -> Result<Output, &'static str> {
+            let stmt = serde_json::from_value(json!({ "sql": sql })).unwrap();
+            stream.execute(stmt, &self.limits).await.map_err(|wrong| wrong.code())
+        }
+
+        fn has_spare(&self) -> bool {
+            self.spares.take(&self.adapter).map(|session| self.spares.give(&self.adapter, session)).is_some()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_connection_is_anothers_only_as_it_was() {
+        let world = World::new().await;
+        let mut first = world.stream();
+        world.run(&mut first, "BEGIN").await.unwrap();
+        world.run(&mut first, "INSERT INTO t VALUES (1)").await.unwrap();
+        first.close(&world.limits).await;
+        assert!(world.has_spare());
+        let mut second = world.stream();
+        assert_eq!(world.run(&mut second, "SELECT * FROM t").await.unwrap().rows.len(), 0, "rolled back");
+        assert!(!world.has_spare(), "it is in use");
+        world.run(&mut second, "PRAGMA foreign_keys = off").await.unwrap();
+        second.close(&world.limits).await;
+        assert!(!world.has_spare(), "it is not as it was");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_whose_transaction_was_taken_away_is_nobodys() {
+        let world = World::new().await;
+        let mut first = world.stream();
+        world.run(&mut first, "BEGIN IMMEDIATE").await.unwrap();
+        world.run(&mut first, "INSERT INTO t VALUES (1)").await.unwrap();
+        // Waits for it to be taken away.
+        world.adapter.execute("INSERT INTO t VALUES (2)", args![]).await.unwrap();
+        first.close(&world.limits).await;
+        assert!(!world.has_spare());
+        let mut second = world.stream();
+        world.run(&mut second, "BEGIN IMMEDIATE").await.unwrap();
+        world.adapter.execute("INSERT INTO t VALUES (3)", args![]).await.unwrap();
+        assert_eq!(world.run(&mut second, "COMMIT").await.unwrap_err(), "TRANSACTION_TIMEOUT");
+        assert!(second.has_ended());
+        assert_eq!(world.run(&mut second, "SELECT 1").await.unwrap_err(), "STREAM_CLOSED");
+        let left = world.adapter.query("SELECT x FROM t", args![]).await.unwrap();
+        assert_eq!(left.into_values(), [args![2], args![3]]);
     }
 }

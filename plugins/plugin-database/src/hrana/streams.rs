@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{stream::Stream, wrong::Wrong};
+use super::{spares::Spares, stream::Stream, wrong::Wrong};
 use crate::target::Target;
 
 type Id = [u8; 16];
@@ -32,6 +32,7 @@ struct Inner {
     free: Arc<Semaphore>,
     most: usize,
     idle: Duration,
+    spares: Spares,
     parked: Notify,
 }
 
@@ -53,7 +54,8 @@ impl Streams {
     /// At most so many; each is ended when nothing is asked of it for so long.
     pub(crate) fn new(most: usize, idle: Duration) -> Self {
         let free = Arc::new(Semaphore::new(most));
-        Self(Arc::new(Inner { places: Mutex::default(), free, most, idle, parked: Notify::new() }))
+        let spares = Spares::new(idle);
+        Self(Arc::new(Inner { places: Mutex::default(), free, most, idle, spares, parked: Notify::new() }))
     }
 
     /// Opens one.
@@ -72,7 +74,8 @@ impl Streams {
         }
         table.streams.insert(id, Place { next, parked: None });
         drop(table);
-        Ok(Lease { streams: self.clone(), id, next, stream: Some(Box::new(Stream::new(target, place))) })
+        let stream = Stream::new(target, self.0.spares.clone(), place);
+        Ok(Lease { streams: self.clone(), id, next, stream: Some(Box::new(stream)) })
     }
 
     /// The one of that baton, which is used up by it.
@@ -123,6 +126,7 @@ impl Streams {
         let all = std::mem::take(&mut table.streams);
         drop(table);
         drop(all);
+        self.0.spares.clear();
     }
 }
 
@@ -141,7 +145,7 @@ impl Inner {
         if !gone.is_empty() {
             tracing::debug!(streams = gone.len(), "streams that nothing was asked of are ended");
         }
-        next
+        [next, self.spares.expire(now)].into_iter().flatten().min()
     }
 }
 
@@ -173,17 +177,19 @@ impl Lease {
 
     /// Keeps it for the next request. One that has ended is not kept; then there is no baton.
     pub(super) fn park(mut self) -> Option<String> {
-        let stream = self.stream.take().filter(|stream| !stream.has_ended())?;
-        let baton = self.baton();
         let inner = Arc::clone(&self.streams.0);
+        let baton = self.put(&inner);
+        // The time of something is running: of the stream, or of the connection it has left.
+        inner.parked.notify_one();
+        baton
+    }
+
+    fn put(&mut self, inner: &Inner) -> Option<String> {
+        let stream = self.stream.take().filter(|stream| !stream.has_ended())?;
         let mut table = inner.lock();
-        if let Some(place) = table.streams.get_mut(&self.id) {
-            place.parked = Some((stream, Instant::now() + inner.idle));
-            drop(table);
-            inner.parked.notify_one();
-            return Some(baton);
-        }
-        None
+        let place = table.streams.get_mut(&self.id)?;
+        place.parked = Some((stream, Instant::now() + inner.idle));
+        Some(self.baton())
     }
 }
 
