@@ -34,6 +34,13 @@ pub trait Judge: fmt::Debug + Send + Sync + 'static {
     fn picks(&self, entry: &Entry) -> bool;
 }
 
+#[cfg(feature = "json")]
+impl Judge for crate::filter::Filter {
+    fn picks(&self, entry: &Entry) -> bool {
+        self.matches(&entry.value)
+    }
+}
+
 impl Namespace {
     /// Deletes what is in these ranges, in one commit, and no more than `most`. The ranges' own limits count for nothing.
     ///

@@ -9,7 +9,7 @@ use super::{
     Namespace,
     hub::{Dirty, Missed, Signal},
 };
-use crate::{Entry, Error, Key, Range, Result, Selector, Versionstamp, What, limits::within};
+use crate::{Entry, Error, Key, Range, Result, Selector, Versionstamp, What, within};
 
 /// Entries that are read at once when everything is looked at.
 const PAGE: u32 = 500;
@@ -292,7 +292,7 @@ impl Changes {
         let entries = self.of.namespace.read(&[range]).await?.pop().unwrap_or_default();
         let more = u32::try_from(entries.len()).is_ok_and(|read| read == PAGE);
         self.all = more.then(|| {
-            let cursor = entries.last().map(|last| crate::range::cursor(&last.key));
+            let cursor = entries.last().map(|last| crate::cursor(&last.key));
             Whole { cursor, version, reset: false }
         });
         if !more {

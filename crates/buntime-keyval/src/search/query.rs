@@ -14,7 +14,7 @@ mod lex;
 
 use self::lex::{Lexeme, Lexer};
 use super::tokenize::Tokenizer;
-use crate::{Error, Result, What, fields::FieldPath, limits::within};
+use crate::{Error, Result, What, fields::FieldPath, within};
 
 /// Bytes of a query.
 pub(crate) const LONGEST: usize = 2000;

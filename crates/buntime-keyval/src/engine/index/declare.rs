@@ -17,7 +17,7 @@ use crate::{
         write::{self, Refusal},
     },
     fields::FieldPath,
-    limits::within,
+    within,
 };
 
 /// Indexes of a namespace.

@@ -18,13 +18,13 @@ use crate::{
         Namespace,
         row::{entry, signed, unsigned},
     },
-    limits::within,
     search::{
         document::Occurrences,
         query::{self, Leaf, Node},
         rank::{self, Found, Lookups},
         snippet,
     },
+    within,
 };
 
 /// Hits of one answer, and hits that may be passed over.

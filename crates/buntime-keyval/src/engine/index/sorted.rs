@@ -20,8 +20,8 @@ use crate::{
         row::{entry, signed},
     },
     fields::{self, FieldPath},
-    limits::within,
     structured::Structured,
+    within,
 };
 
 /// What one entry is found by.

@@ -29,14 +29,14 @@ impl Value {
     /// Of anything that serde serializes.
     ///
     /// ```
-    /// use buntime_keyval::Value;
+    /// use buntime_keyval_types::Value;
     ///
     /// #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
     /// struct User { name: String, logins: u64 }
     ///
     /// let user = User { name: "Ada".into(), logins: 7 };
     /// assert_eq!(Value::of(&user)?.to::<User>()?, user);
-    /// # Ok::<(), buntime_keyval::Error>(())
+    /// # Ok::<(), buntime_keyval_types::Error>(())
     /// ```
     ///
     /// # Errors

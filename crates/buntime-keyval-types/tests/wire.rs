@@ -1,6 +1,6 @@
 //! KV Connect's messages: whatever comes in is a request or an error, never a panic.
 
-use buntime_keyval::{Atomic, Change, Range, Value, key, wire};
+use buntime_keyval_types::{Atomic, Change, Range, Value, key, wire};
 use proptest::prelude::*;
 use prost::Message;
 

@@ -55,7 +55,7 @@ impl Limits {
 
     /// # Errors
     /// [`Error::Limit`] with the limit that is exceeded.
-    pub(crate) fn check_ranges(&self, ranges: &[Range]) -> Result<()> {
+    pub fn check_ranges(&self, ranges: &[Range]) -> Result<()> {
         within(What::Ranges, ranges.len(), self.ranges)?;
         let entries = ranges.iter().fold(0_usize, |sum, range| sum.saturating_add(range.limit as usize));
         within(What::Entries, entries, self.entries)?;
@@ -67,7 +67,7 @@ impl Limits {
 
     /// # Errors
     /// [`Error::Limit`] with the limit that is exceeded; [`Error::InvalidKey`] for an empty key.
-    pub(crate) fn check_write(&self, write: &Atomic, now: u64) -> Result<()> {
+    pub fn check_write(&self, write: &Atomic, now: u64) -> Result<()> {
         within(What::Checks, write.checks.len(), self.checks)?;
         within(What::Mutations, write.mutations.len() + write.messages.len(), self.mutations)?;
         let (mut total, mut keys) = (0, 0);
@@ -125,6 +125,6 @@ fn exceeded(what: What, most: usize) -> Error {
 
 /// # Errors
 /// [`Error::Limit`] if it is more than that.
-pub(crate) fn within(what: What, size: usize, most: usize) -> Result<()> {
+pub fn within(what: What, size: usize, most: usize) -> Result<()> {
     if size > most { Err(exceeded(what, most)) } else { Ok(()) }
 }

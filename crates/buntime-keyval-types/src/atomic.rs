@@ -26,7 +26,7 @@ impl Committed {
 /// An atomic write: if every check holds, every mutation is made, in order, and every message is put into its queue.
 ///
 /// ```
-/// use buntime_keyval::{Atomic, Value, key};
+/// use buntime_keyval_types::{Atomic, Value, key};
 ///
 /// let counted = Atomic::new().check(key!["user", 7], None).set(key!["user", 7], Value::U64(1)).sum(key!["users"], 1);
 /// assert_eq!(counted.mutations.len(), 2);
@@ -185,7 +185,7 @@ impl Change {
     }
 
     /// Bytes that it comes with.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         match self {
             Self::Apply(apply) => apply.size(),
             other => other.operand().map_or(0, Value::size),
@@ -193,7 +193,7 @@ impl Change {
     }
 
     /// Does what it makes depend on what is there?
-    pub(crate) fn reads(&self) -> bool {
+    pub fn reads(&self) -> bool {
         matches!(self, Self::Sum(..) | Self::Min(_) | Self::Max(_) | Self::Apply(_))
     }
 }

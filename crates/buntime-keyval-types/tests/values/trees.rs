@@ -1,6 +1,6 @@
 //! Any value.
 
-use buntime_keyval::structured::{Failure, FailureName, Structured, Text, View, ViewKind};
+use buntime_keyval_types::structured::{Failure, FailureName, Structured, Text, View, ViewKind};
 use num_bigint::BigInt;
 use proptest::{
     collection::{btree_map, vec},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use buntime_keyval::structured::{Failure, FailureName, Structured, Text, View, ViewKind, regexp_bits};
+use buntime_keyval_types::structured::{Failure, FailureName, Structured, Text, View, ViewKind, regexp_bits};
 
 use crate::trees::cyclic;
 
@@ -245,7 +245,7 @@ fn as_deno_has_them() {
 #[cfg(feature = "json")]
 #[test]
 fn the_page_is_right() {
-    use buntime_keyval::{Value, json::value_to_json};
+    use buntime_keyval_types::{Value, json::value_to_json};
     let page = include_str!("../../VALUES.md").lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
     // KvU64 is not V8's; keys are in the next table.
     let rows =

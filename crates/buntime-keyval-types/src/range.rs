@@ -26,7 +26,7 @@ impl Range {
     }
 
     /// Is it the range of one key?
-    pub(crate) fn single(&self) -> bool {
+    pub fn single(&self) -> bool {
         matches!(self.end.split_last(), Some((0, key)) if *key == *self.start)
     }
 }

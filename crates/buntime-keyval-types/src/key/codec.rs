@@ -138,7 +138,6 @@ fn walk<'a>(mut bytes: &'a [u8], mut each: impl FnMut(Raw<'a>) -> Result<()>) ->
 }
 
 /// Where each part ends.
-#[cfg(feature = "embedded")]
 pub(super) fn ends(bytes: &[u8]) -> Vec<usize> {
     let (mut ends, mut left) = (Vec::new(), bytes);
     while let Some((tag, rest)) = left.split_first() {

@@ -1,6 +1,6 @@
 //! Reading and writing agree, and no bytes do harm.
 
-use buntime_keyval::structured::{MAX_DEPTH, Property, Structured, regexp_bits, regexp_flags};
+use buntime_keyval_types::structured::{MAX_DEPTH, Property, Structured, regexp_bits, regexp_flags};
 use proptest::{collection::vec, prelude::*};
 
 use crate::trees::{cyclic, tree};

@@ -24,7 +24,7 @@ use crate::{Error, Result, Value};
 /// A filter of values.
 ///
 /// ```
-/// use buntime_keyval::{filter::Filter, json::value_from_json};
+/// use buntime_keyval_types::{filter::Filter, json::value_from_json};
 /// use serde_json::json;
 ///
 /// let adults = Filter::parse(&json!({ "age": { "$gte": 18 }, "tags[0]": { "$startsWith": "a" } }), 0)?;
@@ -32,7 +32,7 @@ use crate::{Error, Result, Value};
 /// assert!(!adults.matches(&value_from_json(&json!({ "age": "36", "tags": ["ada"] }), None)?));
 /// let typo = Filter::parse(&json!({ "age": { "$equals": 18 } }), 0);
 /// assert!(typo.unwrap_err().to_string().contains("`$equals`"));
-/// # Ok::<(), buntime_keyval::Error>(())
+/// # Ok::<(), buntime_keyval_types::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Filter(Vec<Node>);
@@ -76,13 +76,6 @@ impl Filter {
                 tests.iter().all(|test| test.holds(found))
             }
         })
-    }
-}
-
-#[cfg(feature = "embedded")]
-impl crate::engine::Judge for Filter {
-    fn picks(&self, entry: &crate::Entry) -> bool {
-        self.matches(&entry.value)
     }
 }
 

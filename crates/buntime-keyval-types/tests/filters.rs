@@ -1,6 +1,6 @@
 //! Filters against documents: each operator, paths, what is refused, and laws that hold for all.
 
-use buntime_keyval::{Value, filter::Filter, json::value_from_json};
+use buntime_keyval_types::{Value, filter::Filter, json::value_from_json};
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value as Json, json};
 

@@ -1,6 +1,6 @@
 //! Values as JSON.
 
-use buntime_keyval::{
+use buntime_keyval_types::{
     Value,
     json::{value_from_json, value_to_json},
     structured::{MAX_DEPTH, Structured},

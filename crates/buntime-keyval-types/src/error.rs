@@ -188,7 +188,7 @@ impl std::fmt::Display for Exceeded {
     }
 }
 
-#[cfg(feature = "embedded")]
+#[cfg(feature = "database")]
 impl From<buntime_database::Error> for Error {
     fn from(error: buntime_database::Error) -> Self {
         use buntime_database::ErrorKind;

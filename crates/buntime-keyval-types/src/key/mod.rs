@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// Always the encoding of some parts, and the only one of these; an empty key is no key of an entry, but is a prefix.
 ///
 /// ```
-/// use buntime_keyval::{Key, Part, key};
+/// use buntime_keyval_types::{Key, Part, key};
 ///
 /// let user = key!["users", 7, true];
 /// assert_eq!(user.parts(), [Part::from("users"), Part::from(7), Part::from(true)]);
@@ -46,8 +46,9 @@ impl Key {
     }
 
     /// From bytes that were a key's.
-    #[cfg(feature = "embedded")]
-    pub(crate) fn trusted(bytes: impl Into<Arc<[u8]>>) -> Self {
+    ///
+    /// For stores: of any other bytes it is a key that has no parts.
+    pub fn trusted(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
     }
 
@@ -83,8 +84,7 @@ impl Key {
     }
 
     /// What it is below, the empty prefix first.
-    #[cfg(feature = "embedded")]
-    pub(crate) fn prefixes(&self) -> impl Iterator<Item = Self> {
+    pub fn prefixes(&self) -> impl Iterator<Item = Self> {
         let ends = codec::ends(&self.0);
         let last = ends.len().saturating_sub(1);
         std::iter::once(0).chain(ends.into_iter().take(last)).filter_map(|end| self.0.get(..end).map(Self::trusted))

@@ -1,6 +1,6 @@
 //! Keys as JSON and as paths.
 
-use buntime_keyval::{
+use buntime_keyval_types::{
     Key, Part,
     json::{key_from_json, key_from_path, key_to_json, key_to_path},
     key,

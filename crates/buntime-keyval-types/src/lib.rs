@@ -1,0 +1,34 @@
+//! What KeyVal speaks of: keys, values, versionstamps, atomic writes and filters, their limits and errors.
+//!
+//! A [`Key`] is a sequence of parts, ordered part by part; a [`Value`] is what V8 serializes, a number of 64 bits, or bytes.
+//! An [`Atomic`] write happens whole or not at all, and its [`Versionstamp`] is in the order of commits.
+//!
+//! Opens nothing and keeps nothing: the stores are in `buntime-keyval`, which has all of this too.
+
+mod atomic;
+mod error;
+#[cfg(feature = "json")]
+pub mod filter;
+#[cfg(feature = "json")]
+pub mod json;
+mod key;
+mod limits;
+mod message;
+pub mod numeric;
+mod range;
+pub mod structured;
+#[cfg(feature = "typed")]
+mod typed;
+mod value;
+mod versionstamp;
+#[cfg(feature = "wire")]
+pub mod wire;
+
+pub use atomic::{Apply, Atomic, Change, Check, Committed, Mutation, SumLimits};
+pub use error::{Error, Exceeded, Result, What};
+pub use key::{Key, Part, SmallPart};
+pub use limits::{Limits, within};
+pub use message::{DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Failure, MOST_PRIORITY, Message, QueueStats};
+pub use range::{Range, Selector, cursor};
+pub use value::{Entry, States, Value};
+pub use versionstamp::Versionstamp;
