@@ -10,6 +10,7 @@ pub(super) async fn used(world: &World) {
     tab.shows("#tree-table", "nothing below this prefix").await;
     entries(world).await;
     letters(world).await;
+    searching(world).await;
     // Another namespace, which may hold little.
     tab.write("#quota-name", "Shop").await;
     tab.press("#quota-form", "Set").await;
@@ -63,6 +64,32 @@ async fn save(world: &World, path: &str, value: &str) {
     world.tab.write("#entry-path", path).await;
     world.tab.write("#entry-value", value).await;
     world.tab.press("#entry-form", "Save").await;
+}
+
+async fn searching(world: &World) {
+    let tab = &world.tab;
+    let api = "/p/keyval/admin/api/keys";
+    for (key, text) in
+        [("a", "the gate is fast"), ("b", "the <b>gate</b> stays, and the gate is wide"), ("c", "no door")]
+    {
+        world.send("PUT", &format!("{api}/articles/{key}"), &json!({ "text": text })).await;
+    }
+    tab.write("#search-prefix", "articles").await;
+    tab.write("#search-query", "gate").await;
+    tab.press("#search-form", "Search").await;
+    tab.until("no index is told at the field", "!document.querySelector('#search-prefix-told').hidden").await;
+    tab.errors();
+    tab.write("#index-prefix", "articles").await;
+    tab.write("#index-fields", "text").await;
+    tab.press("#index-form", "Declare").await;
+    tab.shows("#indexes-table", "ready").await;
+    tab.press("#search-form", "Search").await;
+    tab.shows("#hits-table", "the <b>gate</b> stays").await;
+    tab.until("what was found is marked", "document.querySelectorAll('#hits-table mark').length >= 3").await;
+    world.look("keyval-search").await;
+    tab.value("confirm = () => true").await;
+    tab.press("#indexes-table", "Remove").await;
+    tab.shows("#indexes-table", "No index is declared").await;
 }
 
 async fn letters(world: &World) {

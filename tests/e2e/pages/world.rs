@@ -47,7 +47,7 @@ impl World {
                 "name": "users",
                 "upstream": {
                     "targets": [{ "url": first.url() }, { "url": second.url() }, { "url": gone }],
-                    "health": { "passive": { "failures": 2, "window": "60s" } },
+                    "health": { "passive": { "failures": 2, "window": "10m" } },
                 },
                 "routes": [{ "name": "all", "paths": ["/users"], "methods": ["GET", "POST"] }],
             }],

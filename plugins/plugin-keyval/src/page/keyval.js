@@ -3,6 +3,7 @@ import { act, base, bytes, call, complain, el, number, poll, put, span, values }
 import { table } from './table.js'
 import './tree.js'
 import './watch.js'
+import { load as loadIndexes } from './search.js'
 import { load as loadQueues } from './queues.js'
 import { api, choose, whenChosen } from './store.js'
 
@@ -62,5 +63,6 @@ const refresh = poll(2000, async () => {
   const rows = Object.entries(done.operations).map(([operation, one]) => ({ operation, ...one }))
   operations(rows.sort((a, b) => b.count - a.count))
   await loadQueues()
+  await loadIndexes()
 })
 whenChosen(refresh)

@@ -14,6 +14,7 @@ pub(crate) fn page() -> PluginPage {
         .with_file(File::new("store.js", include_str!("store.js")))
         .with_file(File::new("tree.js", include_str!("tree.js")))
         .with_file(File::new("entry.js", include_str!("entry.js")))
+        .with_file(File::new("search.js", include_str!("search.js")))
         .with_file(File::new("watch.js", include_str!("watch.js")))
         .with_file(File::new("queues.js", include_str!("queues.js")))
         .at(30)
@@ -32,6 +33,7 @@ fn content() -> Markup {
         (parts::section("place", "Namespace", &place()))
         (parts::section("tree", "Keys", &tree()))
         (parts::section("entry", "Entry", &entry()))
+        (parts::section("search", "Search", &search()))
         (parts::section("watch", "Watch", &watch()))
         (parts::section("queues", "Queues", &queues()))
         (parts::section("operations", "Operations", &html! {
@@ -78,6 +80,30 @@ fn entry() -> Markup {
                 button { "Save" }
                 button #entry-delete type="button" hidden { "Delete" }
                 button #entry-new type="button" { "New" }
+            }
+        }
+    }
+}
+
+fn search() -> Markup {
+    html! {
+        form #search-form role="search" {
+            div.row {
+                (field("search", "prefix", "Below", "articles"))
+                (field("search", "query", "Words", "fast \"in order\" OR title:gate*"))
+                button { "Search" }
+            }
+        }
+        (parts::table("hits-table", "What is found, the best first", &["Key", "Where", "Score", "Do"]))
+        h3 { "Indexes" }
+        (parts::table("indexes-table", "Indexes", &["Of the keys below", "Kind", "Fields", "State", "Entries", "Do"]))
+        form #index-form {
+            div.row {
+                (field("index", "prefix", "Declare one below", "articles"))
+                (parts::choice("index", "kind", "For",
+                    &[("search", "searching"), ("sorted", "sorting"), ("unique", "sorting, and unique"), ("count", "counting")]))
+                (field("index", "fields", "Fields, with commas", "title, author.name"))
+                button { "Declare" }
             }
         }
     }

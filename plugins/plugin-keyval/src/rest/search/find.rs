@@ -1,7 +1,7 @@
 //! Searching.
 
 use axum::response::Response;
-use buntime_keyval::{Entry, Key, engine::Hit, engine::Search, filter::Filter};
+use buntime_keyval::{Entry, Key, engine::Hit, engine::Search, filter::Filter, json::key_to_path};
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -171,6 +171,7 @@ async fn found(caller: &Caller, wanted: Wanted) -> Result<Response, Refused> {
 /// An entry with its score, and the HTML of its snippets by field if these are wanted.
 fn shown(hit: &Hit, highlight: bool) -> Json {
     let mut shown = show::entry(&hit.entry);
+    shown["path"] = key_to_path(&hit.entry.key).into();
     shown["score"] = hit.score.into();
     if highlight {
         let by_field = hit.snippets.iter().map(|snippet| (snippet.field.clone(), snippet.html().into()));
