@@ -9,6 +9,7 @@ pub(super) async fn used(world: &World) {
     world.open("/p/keyval/").await;
     tab.shows("#tree-table", "nothing below this prefix").await;
     entries(world).await;
+    watching(world).await;
     letters(world).await;
     searching(world).await;
     // Another namespace, which may hold little.
@@ -64,6 +65,23 @@ async fn save(world: &World, path: &str, value: &str) {
     world.tab.write("#entry-path", path).await;
     world.tab.write("#entry-value", value).await;
     world.tab.press("#entry-form", "Save").await;
+}
+
+async fn watching(world: &World) {
+    let tab = &world.tab;
+    tab.write("#watch-prefix", "live").await;
+    tab.press("#watch-form", "Watch").await;
+    tab.shows("#watch-said", "Watching live").await;
+    // Until the watch is open nothing is pushed, so it is written again and again.
+    tab.value("window.turn = 0").await;
+    tab.until(
+        "what changes is seen",
+        "fetch('/p/keyval/admin/api/keys/live/now', { method: 'PUT', body: JSON.stringify(++window.turn) })\
+         .then(() => document.querySelector('#watch-table').innerText.includes('\"live\" / \"now\"'))",
+    )
+    .await;
+    tab.press("#watch-form", "Stop").await;
+    tab.shows("#watch-said", "Nothing is watched").await;
 }
 
 async fn searching(world: &World) {
