@@ -15,6 +15,7 @@ mod api;
 mod cell;
 mod config;
 mod failure;
+mod figures;
 mod hrana;
 mod inspect;
 mod limits;

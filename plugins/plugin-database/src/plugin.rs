@@ -1,5 +1,7 @@
 //! The plugin: finds the databases that the program has opened, and offers its faces.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use buntime_core::{Access, BoxError, Capability, Metadata, Plugin, SettingsSpec, Startup};
 use buntime_database::Registry;
@@ -7,6 +9,7 @@ use buntime_database::Registry;
 use crate::{
     api::{self, Api},
     config::DatabaseSettings,
+    figures::Figures,
     hrana::{self, Face, Streams},
     limits::Limits,
     page,
@@ -43,9 +46,13 @@ impl Plugin for DatabasePlugin {
             }
         }
         let (databases, limits) = (Databases::new(registry), Limits::of(&settings));
-        let streams = Streams::new(settings.max_streams, *settings.stream_idle);
+        // Whatever instances come and go.
+        let figures = startup.keep("figures", Figures::new);
+        let streams = Streams::new(settings.max_streams, *settings.stream_idle, Arc::clone(&figures));
+        let (measured, of) = (Arc::clone(&figures), streams.clone());
+        startup.measure(move || std::future::ready(measured.families(of.open_now())));
         startup.spawn_until_done(streams.clone().watch(startup.cancelled().clone()));
-        startup.routes(Access::Admin, api::router(Api { databases: databases.clone(), limits }));
+        startup.routes(Access::Admin, api::router(Api { databases: databases.clone(), limits, figures }));
         startup.routes(Access::Admin, hrana::router(Face { databases, limits, streams }));
         startup.openapi(api::openapi());
         buntime_ui::register(startup, Access::Admin, page::page());

@@ -113,6 +113,23 @@ async fn a_stream_lives_from_baton_to_baton() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn statements_and_streams_are_counted() {
+    let gateway = start(json!([sqlite(true)]), &[json!("@buntime/plugin-metrics")]).await;
+    query(&gateway, &json!({ "sql": "SELECT 1" })).await;
+    post(&gateway, "/query", &json!({ "sql": "SELEC 1" })).await;
+    ask(&gateway, &Value::Null, json!([execute("SELECT 1"), execute("SELEC 1"), execute("SELECT 2")])).await;
+    let metrics = gateway.metrics().await;
+    for line in [
+        "database_statement_duration_seconds_count{adapter=\"sqlite\"} 5",
+        "database_statement_errors_total{adapter=\"sqlite\"} 2",
+        "database_streams 1",
+    ] {
+        assert!(metrics.lines().any(|one| one.ends_with(line)), "{line}: {metrics}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn batches_have_conditions() {
     let gateway = start(json!([sqlite(true)]), &[]).await;
     let ok = |step: u32| json!({ "type": "ok", "step": step });

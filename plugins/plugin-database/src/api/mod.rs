@@ -6,6 +6,8 @@ mod query;
 mod tables;
 mod tenants;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -14,7 +16,7 @@ use axum::{
 use buntime_core::{Error, ErrorKind};
 use serde::Deserialize;
 
-use crate::{limits::Limits, target::Databases};
+use crate::{figures::Figures, limits::Limits, target::Databases};
 
 pub(crate) use openapi::openapi;
 
@@ -23,6 +25,7 @@ pub(crate) use openapi::openapi;
 pub(crate) struct Api {
     pub(crate) databases: Databases,
     pub(crate) limits: Limits,
+    pub(crate) figures: Arc<Figures>,
 }
 
 pub(crate) fn router(api: Api) -> Router {

@@ -36,7 +36,8 @@ pub(super) async fn run(State(api): State<Api>, Json(asked): Json<Asked>) -> Res
     let args = asked.args.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
     let target = api.databases.open(asked.kind.as_deref(), asked.tenant.as_deref()).await?;
     let begun = Instant::now();
-    let outcome = api.limits.within(execute(&*target.adapter, &sql, args, asked.read_only)).await.map_err(failure)?;
+    let running = api.limits.within(execute(&*target.adapter, &sql, args, asked.read_only));
+    let outcome = api.figures.time(target.kind(), running).await.map_err(failure)?;
     let took = begun.elapsed().as_secs_f64() * 1000.0;
     Ok(axum::Json(show(outcome, took, api.limits.budget())))
 }

@@ -14,6 +14,7 @@ use super::{
     wrong::Wrong,
 };
 use crate::{
+    figures::Figures,
     limits::{Budget, Limits},
     target::Target,
 };
@@ -33,6 +34,7 @@ pub(super) struct Stream {
     /// May its connection be another's after it?
     reusable: bool,
     spares: Spares,
+    figures: Arc<Figures>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -46,9 +48,9 @@ pub(super) struct Output {
 }
 
 impl Stream {
-    pub(super) fn new(target: Target, spares: Spares, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(target: Target, spares: Spares, figures: Arc<Figures>, place: OwnedSemaphorePermit) -> Self {
         let stored = HashMap::new();
-        Self { target, session: None, stored, ended: false, reusable: true, spares, _place: place }
+        Self { target, session: None, stored, ended: false, reusable: true, spares, figures, _place: place }
     }
 
     /// Has it been closed, or was it lost?
@@ -115,7 +117,8 @@ impl Stream {
             args = bind::named(&told.parameters, args, named)?;
         }
         let statement = Statement::new(&*sql, args);
-        let outcome = self.with(limits, |session| session.execute(statement)).await?;
+        let (figures, kind) = (Arc::clone(&self.figures), self.target.kind());
+        let outcome = figures.time(kind, self.with(limits, |session| session.execute(statement))).await?;
         let mut cols: Vec<Col> =
             outcome.rows.columns().iter().map(|name| Col { name: name.clone(), decltype: None }).collect();
         // Of a server elsewhere it would have to be asked for.
@@ -324,7 +327,8 @@ mod tests {
 
         fn stream(&self) -> Stream {
             let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-            Stream::new(Target { adapter: Arc::clone(&self.adapter), tenant: None }, self.spares.clone(), place)
+            let target = Target { adapter: Arc::clone(&self.adapter), tenant: None };
+            Stream::new(target, self.spares.clone(), Arc::new(Figures::new()), place)
         }
 
         async fn run(&self, stream: &mut Stream, sql: &str) -> Result<Output, &'static str> {

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{spares::Spares, stream::Stream, wrong::Wrong};
-use crate::target::Target;
+use crate::{figures::Figures, target::Target};
 
 type Id = [u8; 16];
 
@@ -33,6 +33,7 @@ struct Inner {
     most: usize,
     idle: Duration,
     spares: Spares,
+    figures: Arc<Figures>,
     parked: Notify,
 }
 
@@ -52,10 +53,15 @@ struct Place {
 
 impl Streams {
     /// At most so many; each is ended when nothing is asked of it for so long.
-    pub(crate) fn new(most: usize, idle: Duration) -> Self {
+    pub(crate) fn new(most: usize, idle: Duration, figures: Arc<Figures>) -> Self {
         let free = Arc::new(Semaphore::new(most));
         let spares = Spares::new(idle);
-        Self(Arc::new(Inner { places: Mutex::default(), free, most, idle, spares, parked: Notify::new() }))
+        Self(Arc::new(Inner { places: Mutex::default(), free, most, idle, spares, figures, parked: Notify::new() }))
+    }
+
+    /// How many are open.
+    pub(crate) fn open_now(&self) -> usize {
+        self.0.lock().streams.len()
     }
 
     /// Opens one.
@@ -74,7 +80,7 @@ impl Streams {
         }
         table.streams.insert(id, Place { next, parked: None });
         drop(table);
-        let stream = Stream::new(target, self.0.spares.clone(), place);
+        let stream = Stream::new(target, self.0.spares.clone(), Arc::clone(&self.0.figures), place);
         Ok(Lease { streams: self.clone(), id, next, stream: Some(Box::new(stream)) })
     }
 
@@ -231,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_baton_is_good_for_one_request() {
-        let (streams, target) = (Streams::new(1, Duration::from_secs(10)), target().await);
+        let (streams, target) = (Streams::new(1, Duration::from_secs(10), Arc::new(Figures::new())), target().await);
         let lease = streams.open(target.clone()).unwrap();
         assert_eq!(code(streams.open(target.clone())), "TOO_MANY_STREAMS");
         let first = lease.park().unwrap();
@@ -252,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn those_that_nothing_is_asked_of_are_ended() {
-        let (streams, target) = (Streams::new(2, Duration::from_secs(10)), target().await);
+        let (streams, target) = (Streams::new(2, Duration::from_secs(10), Arc::new(Figures::new())), target().await);
         let cancelled = CancellationToken::new();
         let watch = tokio::spawn(streams.clone().watch(cancelled.clone()));
         let baton = streams.open(target.clone()).unwrap().park().unwrap();
