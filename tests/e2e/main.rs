@@ -11,6 +11,7 @@ mod forged;
 mod guard;
 mod history;
 mod keyval;
+mod keyval_rest;
 mod limits;
 mod malformed;
 mod many;
