@@ -4,6 +4,9 @@
 //! spoken in its versions 1 to 3: reads of one moment, atomic writes with checks, sums within limits, expiry, watches that
 //! the commit pushes, messages into queues. `…/p/keyval/ns/<name>` is another key space in the same store.
 //!
+//! The same store over REST, for everything else: `/api` below the base, in the shapes of the original's
+//! `@buntime/keyval`, whose client works unmodified.
+//!
 //! Who may: with `accessTokens`, whoever has one of them; without, only direct connections from this machine, whatever
 //! token they show. Other plugins get the store as a typed service, [`Engine`](buntime_keyval::Engine).
 //!
@@ -16,6 +19,7 @@ mod access;
 mod config;
 mod connect;
 mod face;
+mod openapi;
 mod ops;
 mod page;
 mod plugin;

@@ -6,10 +6,9 @@ use async_trait::async_trait;
 use buntime_core::{Access as Who, BoxError, Capability, Finding, Metadata, Plugin, Scope, SettingsSpec, Startup};
 use buntime_database::Registry;
 use buntime_keyval::{Engine, Options};
-use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::{access::Access, config::KeyvalSettings, connect, face::Face, ops::Ops, page, rest};
+use crate::{access::Access, config::KeyvalSettings, connect, face::Face, openapi, ops::Ops, page, rest};
 
 /// `@buntime/plugin-keyval`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,7 +59,7 @@ impl Plugin for KeyvalPlugin {
         startup.routes(Who::Admin, rest::administration(face.clone(), value));
         startup.routes(Who::Data, connect::router(face.clone()).merge(rest::router(face, value)));
         buntime_ui::register(startup, Who::Admin, page::page());
-        startup.openapi(openapi());
+        startup.openapi(openapi::fragment());
         Ok(())
     }
 }
@@ -71,31 +70,4 @@ async fn open(startup: &Startup, settings: &KeyvalSettings) -> Result<Engine, Bo
     let cell = startup.keep_at(&Scope::Gateway, &format!("store:{}", adapter.kind()), OnceCell::<Engine>::new);
     let options = Options { namespaces: settings.max_namespaces, ..Options::default() };
     Ok(cell.get_or_try_init(|| Engine::open(adapter, options)).await?.clone())
-}
-
-fn openapi() -> Value {
-    let metadata = |summary: &str| {
-        json!({ "post": {
-            "summary": summary,
-            "requestBody": { "content": { "application/json": { "schema": { "type": "object",
-                "properties": { "supportedVersions": { "type": "array", "items": { "type": "integer" } } } } } } },
-            "responses": {
-                "200": { "description": "Where the data path is", "content": { "application/json": { "schema": { "type": "object" } } } },
-                "401": { "description": "No access token, or another" },
-                "403": { "description": "No tokens are configured, and this is no direct connection from this machine" } } } })
-    };
-    let data = |summary: &str, answer: &str| {
-        json!({ "post": {
-            "summary": summary,
-            "requestBody": { "content": { "application/x-protobuf": { "schema": { "type": "string", "format": "binary" } } } },
-            "responses": { "200": { "description": answer }, "400": { "description": "It makes no sense" },
-                "413": { "description": "Over a limit, which is named" }, "507": { "description": "No space is left" } } } })
-    };
-    json!({ "paths": {
-        "/": metadata("KV Connect: the exchange of metadata"),
-        "/ns/{namespace}": metadata("KV Connect, of another namespace"),
-        "/connect/{namespace}/snapshot_read": data("Entries of ranges, of one moment", "com.deno.kv.datapath.SnapshotReadOutput"),
-        "/connect/{namespace}/atomic_write": data("Checks, mutations and messages, all or none", "com.deno.kv.datapath.AtomicWriteOutput"),
-        "/connect/{namespace}/watch": data("How keys are, whenever one changes", "A stream of com.deno.kv.datapath.WatchOutput"),
-    } })
 }
