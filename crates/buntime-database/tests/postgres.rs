@@ -204,3 +204,31 @@ async fn notifications() {
     a.close().await;
     assert_eq!(heard.next().await, None);
 }
+
+/// Callers that give up, again and again, do not make more connections than there may be, and harm nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_that_give_up() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let (db, other) = (open(&server).await, open(&server).await);
+    let most =
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    let give_up = async {
+        for _ in 0..40 {
+            let calls = (0..8)
+                .map(|_| tokio::time::timeout(Duration::from_millis(2), db.query("SELECT pg_sleep(1)::text", args![])));
+            assert!(join_all(calls).await.iter().all(Result::is_err), "it takes a second");
+        }
+    };
+    let watch = async {
+        for _ in 0..40 {
+            let there: i64 = other.query(most, args![]).await.unwrap().first().unwrap().at(0).unwrap();
+            // 8, and those whose end the server has not noticed yet.
+            assert!(there <= 24, "{there} connections");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::join!(give_up, watch);
+    assert_eq!(db.query("SELECT 1", args![]).await.unwrap().len(), 1);
+    db.close().await;
+    other.close().await;
+}

@@ -257,8 +257,13 @@ struct Working(Option<Object<Manager>>);
 
 impl Drop for Working {
     fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
-            Object::take(object).abandon();
-        }
+        let Some(mut object) = self.0.take() else { return };
+        // Its place in the pool is free when it is gone: callers that give up do not make more connections than there may
+        // be.
+        let Ok(runtime) = Handle::try_current() else { return drop(Object::take(object)) };
+        runtime.spawn(async move {
+            object.end().await;
+            drop(Object::take(object));
+        });
     }
 }

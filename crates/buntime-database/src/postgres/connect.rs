@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     runtime::Handle,
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
     task::JoinHandle,
 };
 use tokio_postgres::{
@@ -20,6 +20,11 @@ use tokio_postgres::{
 use super::{Options, errors, prepared::Cache};
 use crate::{Error, ErrorKind, Result};
 
+/// Connections that are made at the same time.
+const MAKING: usize = 4;
+/// How long telling the server to stop may take.
+const TOLD: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// One connection, with the task that drives it and the statements it knows.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -30,16 +35,21 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Ends it at once, whatever it does: the server is told to stop, and rolls back.
-    pub(super) fn abandon(self) {
+    /// Ends it, whatever it does: the server is told to stop, and rolls back. Whoever counts connections keeps its place
+    /// until this is done.
+    pub(super) async fn end(&mut self) {
+        let token = self.client.cancel_token();
+        let told = token.cancel_query(self.tls.clone());
+        let _ = tokio::time::timeout(TOLD, told).await;
+        self.driver.abort();
+        let _ = (&mut self.driver).await;
+    }
+
+    /// The same for who cannot wait.
+    pub(super) fn abandon(mut self) {
         // Without a runtime everything of it is gone with the process.
         let Ok(runtime) = Handle::try_current() else { return self.driver.abort() };
-        runtime.spawn(async move {
-            let token = self.client.cancel_token();
-            let told = token.cancel_query(self.tls.clone());
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), told).await;
-            self.driver.abort();
-        });
+        runtime.spawn(async move { self.end().await });
     }
 }
 
@@ -50,11 +60,14 @@ pub(super) struct Manager {
     tls: Tls,
     /// Connections are driven by the runtime that opened the adapter: a caller's may end earlier.
     home: Handle,
+    /// Connections that are being made, also for callers that are gone by now.
+    making: Arc<Semaphore>,
 }
 
 impl Manager {
     pub(super) fn new(options: &Arc<Options>) -> Result<Self> {
-        Ok(Self { options: Arc::clone(options), tls: Tls::new(options)?, home: Handle::current() })
+        let making = Arc::new(Semaphore::new(MAKING));
+        Ok(Self { options: Arc::clone(options), tls: Tls::new(options)?, home: Handle::current(), making })
     }
 
     /// Where connections live.
@@ -108,7 +121,12 @@ impl Manages for Manager {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection> {
-        let connecting = self.home.spawn(Self::connect(Arc::clone(&self.options), self.tls.clone(), None));
+        let place = Arc::clone(&self.making).acquire_owned().await.map_err(|_| Error::closed())?;
+        let connecting = Self::connect(Arc::clone(&self.options), self.tls.clone(), None);
+        let connecting = self.home.spawn(async move {
+            let _place = place;
+            connecting.await
+        });
         connecting.await.map_err(|_| Error::closed())?
     }
 
