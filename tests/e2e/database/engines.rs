@@ -6,7 +6,7 @@ use buntime_tests::{Gateway, deno, hello, rule};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{config, libsql, postgres, sqlite, start};
+use super::{TOKEN, config, libsql, postgres, sqlite, start};
 
 const KV_TOKEN: &str = "a-long-and-random-text";
 
@@ -151,6 +151,17 @@ async fn the_whole_runner_lives_on_postgres() {
 async fn the_whole_runner_lives_on_a_libsql_server() {
     let Some(server) = LibsqlServer::start().await else { return };
     the_whole_runner_on(libsql(&server, true)).await;
+}
+
+/// Ours is a libSQL server good enough for our own adapter.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_runner_lives_on_another_runner() {
+    let mut served = config(json!([sqlite(true)]), &[]);
+    served["admin"] = json!({ "token": TOKEN });
+    let server = Gateway::start(served).await;
+    let url = format!("http://{}/p/database/api/hrana/", server.addr());
+    the_whole_runner_on(json!({ "type": "libsql", "urls": [url], "authToken": TOKEN })).await;
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,6 +56,11 @@ async fn queries(gateway: &Gateway, tenant: &str, kind: &str, blob: &str) {
         ])
     );
     assert_eq!((&read["rowCount"], &read["truncated"], &read["affectedRows"]), (&json!(2), &json!(false), &json!(0)));
+    let named = ask(
+        "SELECT :text AS t, id FROM \"odd \"\"name; --\" WHERE \"the text\" = :text AND id < :most",
+        json!({ "most": 5, ":text": "two", "unused": [] }),
+    );
+    assert_eq!(named.await["rows"], json!([{ "t": "two", "id": 2 }]));
     let changed = ask("UPDATE \"odd \"\"name; --\" SET real = ?1 WHERE id > ?2", json!([2.5, 0])).await;
     assert_eq!(changed["affectedRows"], 2);
 
@@ -74,6 +79,8 @@ async fn queries(gateway: &Gateway, tenant: &str, kind: &str, blob: &str) {
         (json!({}), 400, "malformed_request", "Missing or invalid SQL query"),
         (json!({ "sql": 7 }), 400, "malformed_request", "Missing or invalid SQL query"),
         (json!({ "sql": "SELECT ?1", "args": [[1]] }), 400, "malformed_request", "args[0]"),
+        (json!({ "sql": "SELECT :a", "args": { "a": [] } }), 400, "malformed_request", "args.a"),
+        (json!({ "sql": "SELECT ?1", "args": 7 }), 400, "malformed_request", "an array"),
         (json!({ "sql": "SELECT ?1" }), 400, "argument", "takes 1 arguments, and 0 were given"),
         (json!({ "sql": "SELEC 1" }), 400, "syntax", "SELEC"),
         (json!({ "sql": "SELECT * FROM nowhere" }), 400, "syntax", "nowhere"),

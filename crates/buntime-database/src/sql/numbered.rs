@@ -1,4 +1,4 @@
-//! Parameters as clients of SQLite write them, `?` and `:name`, for an engine that knows numbers only.
+//! Parameters as clients of SQLite write them, `?` and `:name`, as numbers: what every engine knows.
 
 use super::{Dialect, Kind, Token, tokens};
 
@@ -11,13 +11,14 @@ pub struct Numbered {
     pub names: Vec<usize>,
 }
 
-/// Rewrites a statement of PostgreSQL. `positional` arguments are given by position, and some by these names, without
-/// their signs. `None`: there is nothing to rewrite.
+/// Rewrites a statement for an adapter of that type. `positional` arguments are given by position, and some by these names,
+/// without their signs. `None`: there is nothing to rewrite.
 ///
 /// In PostgreSQL `?` and `@` are operators, and `:` stands in slices. So `?` is taken for a parameter only where there are
 /// exactly as many as arguments and none has a number, and a name only if it is given.
-pub fn numbered(sql: &str, positional: usize, names: &[&str]) -> Option<Numbered> {
-    let all: Vec<Token<'_>> = tokens(sql, Dialect::Postgres).collect();
+pub fn numbered(kind: &str, sql: &str, positional: usize, names: &[&str]) -> Option<Numbered> {
+    let dialect = if kind == "postgres" { Dialect::Postgres } else { Dialect::Sqlite };
+    let all: Vec<Token<'_>> = tokens(sql, dialect).collect();
     let is = |token: &Token<'_>, text: &str| token.kind == Kind::Other && token.text == text;
     if all.iter().any(|token| matches!(token.kind, Kind::Parameter(_))) {
         return None;
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     fn rewritten(sql: &str, positional: usize, names: &[&str]) -> Option<(String, Vec<usize>)> {
-        numbered(sql, positional, names).map(|numbered| (numbered.sql, numbered.names))
+        numbered("postgres", sql, positional, names).map(|numbered| (numbered.sql, numbered.names))
     }
 
     #[test]
@@ -71,6 +72,12 @@ mod tests {
         let expected = "SELECT ?1, ?2, ?1, ?1::text, x[1:2], y[a:c], ':a' FROM t";
         assert_eq!(rewritten(sql, 0, &["a", "b", "unused"]), some(expected, &[1, 0]));
         assert_eq!(rewritten("SELECT ?, :a", 1, &["a"]), some("SELECT ?1, ?2", &[0]));
+    }
+
+    #[test]
+    fn each_engine_has_its_own_quotes() {
+        let sql = "SELECT [:a], `:a`, :a";
+        assert_eq!(numbered("sqlite", sql, 0, &["a"]).unwrap().sql, "SELECT [:a], `:a`, ?1");
     }
 
     #[test]
@@ -90,7 +97,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_is_read(sql in "[?:@$a '\"]{0,30}", positional in 0..3_usize) {
-            if let Some(numbered) = numbered(&sql, positional, &["a"]) {
+            if let Some(numbered) = numbered("postgres", &sql, positional, &["a"]) {
                 proptest::prop_assert!(numbered.names.len() <= 1);
             }
         }

@@ -35,7 +35,7 @@ pub(crate) fn openapi() -> Value {
         operation("Runs one statement", &[], "Its rows, and how many it changed"),
         &json!({
         "type": "object", "required": ["sql"], "additionalProperties": false,
-        "properties": { "sql": { "type": "string" }, "args": { "type": "array" }, "type": adapter(),
+        "properties": { "sql": { "type": "string" }, "args": { "type": ["array", "object"] }, "type": adapter(),
             "tenant": { "type": "string" }, "readOnly": { "type": "boolean", "default": false } } }),
     );
     add("/api/query", json!({ "post": query }));

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::extract::State;
 use buntime_core::Error;
-use buntime_database::{self as database, Adapter, ErrorKind, Outcome, Value};
+use buntime_database::{self as database, Adapter, ErrorKind, Numbered, Outcome, Value};
 use buntime_http::extract::Json;
 use serde::Deserialize;
 use serde_json::{Map, Value as Shown, json};
@@ -16,8 +16,9 @@ use crate::{cell, failure::failure, limits::Budget};
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Asked {
     sql: Option<Shown>,
+    /// By position, or by name.
     #[serde(default)]
-    args: Vec<Shown>,
+    args: Shown,
     #[serde(rename = "type")]
     kind: Option<String>,
     tenant: Option<String>,
@@ -32,14 +33,35 @@ pub(super) async fn run(State(api): State<Api>, Json(asked): Json<Asked>) -> Res
         _ => return Err(malformed("Missing or invalid SQL query")),
     };
     api.limits.statement(&sql).map_err(failure)?;
-    let read = |(at, arg)| cell::read(arg).map_err(|why| malformed(format!("`args[{at}]` is {why}")));
-    let args = asked.args.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
     let target = api.databases.open(asked.kind.as_deref(), asked.tenant.as_deref()).await?;
+    let (sql, args) = bound(target.kind(), sql, asked.args)?;
     let begun = Instant::now();
     let running = api.limits.within(execute(&*target.adapter, &sql, args, asked.read_only));
     let outcome = api.figures.time(target.kind(), running).await.map_err(failure)?;
     let took = begun.elapsed().as_secs_f64() * 1000.0;
     Ok(axum::Json(show(outcome, took, api.limits.budget())))
+}
+
+/// The statement, and one value for each of its parameters.
+fn bound(kind: &str, sql: String, args: Shown) -> Result<(String, Vec<Value>), Error> {
+    let read = |place: String, arg| cell::read(arg).map_err(|why| malformed(format!("`args{place}` is {why}")));
+    match args {
+        Shown::Null => Ok((sql, Vec::new())),
+        Shown::Array(args) => {
+            let args = args.into_iter().enumerate().map(|(at, arg)| read(format!("[{at}]"), arg));
+            Ok((sql, args.collect::<Result<_, _>>()?))
+        }
+        Shown::Object(args) => {
+            let names: Vec<&str> = args.keys().map(|name| name.trim_start_matches([':', '@', '$'])).collect();
+            let Some(Numbered { sql, names }) = database::numbered(kind, &sql, 0, &names) else {
+                return Ok((sql, Vec::new()));
+            };
+            let given = names.into_iter().filter_map(|at| args.iter().nth(at));
+            let args = given.map(|(name, arg)| read(format!(".{name}"), arg.clone())).collect::<Result<_, _>>()?;
+            Ok((sql, args))
+        }
+        _ => Err(malformed("`args` is an array, or an object of names")),
+    }
 }
 
 async fn execute(db: &dyn Adapter, sql: &str, args: Vec<Value>, read_only: bool) -> database::Result<Outcome> {

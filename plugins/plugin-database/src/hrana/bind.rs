@@ -45,7 +45,9 @@ pub(super) fn named(parameters: &[Option<String>], first: Vec<Value>, named: Vec
 /// `None`: it is as it should be.
 pub(super) fn numbered(sql: &str, args: &mut Vec<Value>, named: &[Named]) -> Result<Option<String>, Wrong> {
     let names: Vec<&str> = named.iter().map(|named| bare(&named.name)).collect();
-    let Some(Numbered { sql, names }) = buntime_database::numbered(sql, args.len(), &names) else { return Ok(None) };
+    let Some(Numbered { sql, names }) = buntime_database::numbered("postgres", sql, args.len(), &names) else {
+        return Ok(None);
+    };
     for named in names.into_iter().filter_map(|at| named.get(at)) {
         args.push(value(named.value.clone(), &format!("argument `{}`", named.name))?);
     }
