@@ -260,7 +260,7 @@ impl Plan for BuildPlan {
 
 /// A part of what a removed index had, and in the end the index.
 #[derive(Debug)]
-struct ClearPlan(i64);
+pub(super) struct ClearPlan(pub(super) i64);
 
 impl ClearPlan {
     /// Before the last.
@@ -272,18 +272,17 @@ impl Plan for ClearPlan {
         let id = self.0;
         match done {
             [] => {
-                let some = "SELECT doc FROM kv_docs WHERE idx = ?1 ORDER BY doc LIMIT 100";
-                let sorted = "SELECT value, key FROM kv_sorted WHERE idx = ?1 ORDER BY value, key LIMIT 1000";
+                let some = |table: &str, key: &str| {
+                    let some = format!("SELECT {key} FROM {table} WHERE idx = ?1 ORDER BY {key} LIMIT 1000");
+                    Statement::new(format!("DELETE FROM {table} WHERE ({key}) IN ({some})"), args![id])
+                };
                 Ok(Next::Run(vec![
-                    Statement::new(format!("DELETE FROM kv_postings WHERE idx = ?1 AND doc IN ({some})"), args![id]),
-                    Statement::new(format!("DELETE FROM kv_docs WHERE idx = ?1 AND doc IN ({some})"), args![id]),
-                    Statement::new(
-                        format!("DELETE FROM kv_sorted WHERE idx = ?1 AND (value, key) IN ({sorted})"),
-                        args![id],
-                    ),
+                    some("kv_postings", "idx, term, doc"),
+                    some("kv_docs", "idx, key"),
+                    some("kv_sorted", "idx, value, key"),
                 ]))
             }
-            [_, documents, sorted] if documents.affected == 0 && sorted.affected == 0 => {
+            all @ [_, _, _] if all.iter().all(|some| some.affected == 0) => {
                 let gone = "DELETE FROM kv_indexes WHERE id = ?1 AND state = 'removing'";
                 Ok(Next::Run(vec![Statement::new(gone, args![id])]))
             }

@@ -1,6 +1,6 @@
 //! Searching: what may match is found by the database, what does is decided and ranked here.
 
-mod candidates;
+pub(super) mod candidates;
 
 use std::{cmp::Ordering, collections::HashMap};
 
@@ -134,7 +134,8 @@ impl Namespace {
         }
         let mut most = (ROWS / words).max(1000);
         let rows = loop {
-            let (sql, args) = candidates.finding(&counts, most);
+            // One more shows that there is more.
+            let (sql, args) = candidates.finding(&counts, most + 1);
             match self.engine.database.query(&sql, args).await {
                 Ok(rows) => break rows,
                 // Long texts with common words.
@@ -153,7 +154,7 @@ impl Namespace {
                 slot.get_or_insert_default().merge(occurrences);
             }
         }
-        let truncated = found.len() >= most;
+        let truncated = found.len() > most;
         let rarity = |leaf: &Leaf| {
             let having = leaf.lookups().filter_map(|lookup| counts.get(asked.lookups.place(&lookup)?).copied()).min();
             rank::rarity(documents, having.unwrap_or(0))

@@ -227,7 +227,11 @@ impl Live {
                  terms = terms + ?{m} - (SELECT coalesce(sum(terms), 0) {theirs}) WHERE id = ?1"
             );
             into.push(Statement::new(sql, sums));
-            let sql = format!("DELETE FROM kv_postings WHERE idx = ?1 AND doc IN (SELECT doc {theirs})");
+            // By the whole of its key, and in this order: of less, or in another, SQLite looks through all of the index.
+            let sql = format!(
+                "DELETE FROM kv_postings WHERE (idx, term, doc) IN (SELECT p.idx, p.term, p.doc FROM kv_docs d \
+                 CROSS JOIN kv_postings p WHERE d.idx = ?1 AND d.key IN ({places}) AND p.idx = ?1 AND p.doc = d.doc)"
+            );
             into.push(Statement::new(sql, args.clone()));
             into.push(Statement::new(format!("DELETE {theirs}"), args));
         }

@@ -18,6 +18,8 @@ mod find;
 mod hold;
 mod maintain;
 mod places;
+#[cfg(test)]
+mod plans;
 mod sorted;
 mod unique;
 

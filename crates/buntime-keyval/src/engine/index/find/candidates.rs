@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The statements of one search.
-pub(super) struct Candidates<'a> {
+pub(in crate::engine::index) struct Candidates<'a> {
     query: &'a Node,
     lookups: &'a Lookups,
     /// The index's number is `?1`; then what is looked up.
@@ -30,7 +30,12 @@ pub(super) struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) fn new(index: &Live, query: &'a Node, lookups: &'a Lookups, prefix: &Key) -> Result<Self> {
+    pub(in crate::engine::index) fn new(
+        index: &Live,
+        query: &'a Node,
+        lookups: &'a Lookups,
+        prefix: &Key,
+    ) -> Result<Self> {
         let mut args = args![index.id()];
         let mut term = |lookup: &Lookup| {
             args.push(lookup.term.as_bytes().into());
@@ -50,7 +55,7 @@ impl<'a> Candidates<'a> {
 
     /// How many documents have each lookup's term, up to a number from which on it makes no difference; then, numbered
     /// -1, how many documents and terms there are.
-    pub(super) fn counting(&self) -> (String, Vec<Sql>) {
+    pub(in crate::engine::index) fn counting(&self) -> (String, Vec<Sql>) {
         let mut args = self.args.clone();
         args.push(limit(COMMON));
         let most = args.len();
@@ -67,7 +72,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// The place of a lookup, the document, and the term's occurrences there; of at most so many documents.
-    pub(super) fn finding(&self, counts: &[u64], most: usize) -> (String, Vec<Sql>) {
+    pub(in crate::engine::index) fn finding(&self, counts: &[u64], most: usize) -> (String, Vec<Sql>) {
         let mut args = self.args.clone();
         let (_, drivers) = self.drivers(self.query, counts);
         let of = |place: &usize| {
@@ -89,10 +94,17 @@ impl<'a> Candidates<'a> {
         }
         args.push(limit(most));
         let _ = write!(found, " ORDER BY d.doc DESC LIMIT ?{}", args.len());
-        let each = self.terms.iter().enumerate().map(|(place, term)| {
+        // A cross join is made in that order by SQLite: each of what was found is looked up. What begins so is first looked
+        // up in the index by documents, which has all that this needs: else all of it would be gone through for each.
+        let each = self.terms.iter().zip(&self.lookups.0).enumerate().map(|(place, (term, lookup))| {
+            let (named, from) = match lookup.prefix {
+                true => ("q.data", " CROSS JOIN kv_postings q"),
+                false => ("p.data", ""),
+            };
+            let same = if lookup.prefix { " AND q.idx = p.idx AND q.term = p.term AND q.doc = p.doc" } else { "" };
             format!(
-                "SELECT {place} AS place, f.doc, p.data FROM found f \
-                 JOIN kv_postings p ON p.idx = ?1 AND p.doc = f.doc AND {term}"
+                "SELECT {place} AS place, f.doc, {named} FROM found f CROSS JOIN kv_postings p{from} \
+                 WHERE p.idx = ?1 AND p.doc = f.doc AND {term}{same}"
             )
         });
         let each: Vec<String> = each.collect();
