@@ -6,7 +6,7 @@ use buntime_keyval::Engine;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::Access, ops::Ops, usage::Usage};
+use crate::{access::Access, ops::Ops, rest::Unsettled, usage::Usage};
 
 /// The store, and how it may be used.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Face {
     pub(crate) keep_alive: Duration,
     pub(crate) stopping: CancellationToken,
     pub(crate) ops: Arc<Ops>,
+    /// What listeners to queues have and did not settle.
+    pub(crate) unsettled: Unsettled,
     /// How much each namespace holds, as it was counted last.
     pub(crate) usage: Arc<Usage>,
 }

@@ -51,6 +51,7 @@ impl Plugin for KeyvalPlugin {
             keep_alive: *settings.keep_alive,
             stopping: startup.draining().clone(),
             ops: startup.keep("ops", Ops::new),
+            unsettled: rest::Unsettled::default(),
             usage: Arc::default(),
         };
         let measured = face.clone();

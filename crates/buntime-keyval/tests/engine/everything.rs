@@ -17,6 +17,7 @@ pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl F
     watches::a_prefix_is_told_of_what_is_below_it_in(place().await).await;
     queues::messages_come_by_priority_then_by_time_and_not_before_it_in(place().await).await;
     queues::a_lease_ends_and_only_its_holder_finishes_in(place().await).await;
+    queues::who_has_messages_is_told_which_are_still_its_own_in(place().await).await;
     queues::who_never_answers_does_not_loop_for_ever_in(place().await).await;
     queues::failures_follow_the_schedule_and_end_as_dead_letters_in(place().await).await;
     queues::one_message_for_a_deduplication_key_in(place().await).await;

@@ -69,6 +69,24 @@ pub(crate) async fn a_lease_ends_and_only_its_holder_finishes_in(place: Place) {
 }
 
 #[tokio::test]
+async fn who_has_messages_is_told_which_are_still_its_own() {
+    who_has_messages_is_told_which_are_still_its_own_in(Place::new().await).await;
+}
+
+pub(crate) async fn who_has_messages_is_told_which_are_still_its_own_in(place: Place) {
+    place.kv.enqueue_all(vec![message(1), message(2), message(3)]).await.unwrap();
+    let got = take(&place, 2).await;
+    let ids: Vec<String> = got.iter().map(|delivery| delivery.id.clone()).chain(["unknown".to_owned()]).collect();
+    let mut still = place.kv.leased(&ids).await.unwrap();
+    still.sort_unstable();
+    assert_eq!(still, ids[..2]);
+    place.kv.finish(&[(&ids[0], None)]).await.unwrap();
+    assert_eq!(place.kv.leased(&ids).await.unwrap(), ids[1..2]);
+    place.pass(u64::try_from(LEASE.as_millis()).unwrap());
+    assert!(place.kv.leased(&ids).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn who_never_answers_does_not_loop_for_ever() {
     who_never_answers_does_not_loop_for_ever_in(Place::new().await).await;
 }

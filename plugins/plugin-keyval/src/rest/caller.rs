@@ -43,7 +43,11 @@ impl FromRequestParts<Rest> for Caller {
         let params = RawPathParams::from_request_parts(parts, rest).await;
         let params = params.map_err(|_| Refused::malformed("The path is not percent-encoded UTF-8"))?;
         let named = params.iter().find(|(name, _)| *name == "namespace").map(|(_, value)| value);
-        let kv = rest.face.engine.namespace(named.unwrap_or(DEFAULT_NAMESPACE), rest.limits.clone()).await?;
+        let open = |name| rest.face.engine.namespace(name, rest.limits.clone());
+        let kv = match named {
+            Some(name) => open(name).await?,
+            None => rest.default.get_or_try_init(|| open(DEFAULT_NAMESPACE)).await?.clone(),
+        };
         Ok(Self { kv, rest: rest.clone() })
     }
 }

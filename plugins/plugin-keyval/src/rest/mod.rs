@@ -23,14 +23,19 @@ mod transfer;
 mod tree;
 mod watch;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     routing::{any, get, post},
 };
-use buntime_keyval::Limits;
+use buntime_keyval::{Limits, Namespace};
+use tokio::sync::OnceCell;
 
-use self::{queue::Unsettled, refused::Refused};
+pub(crate) use self::{metrics::families, queue::Unsettled};
+
+use self::refused::Refused;
 use crate::{access::Access, face::Face};
 
 /// The largest body, in bytes, of all but imports, which are streams.
@@ -45,7 +50,8 @@ const SOME: u32 = 100;
 struct Rest {
     face: Face,
     limits: Limits,
-    unsettled: Unsettled,
+    /// The namespace that most ask for.
+    default: Arc<OnceCell<Namespace>>,
 }
 
 /// Limits of this face: Deno's, but for what the original's clients need more of.
@@ -64,11 +70,9 @@ fn limits(value: usize) -> Limits {
     }
 }
 
-pub(crate) use self::metrics::families;
-
 /// `value`: bytes that a value may have.
 pub(crate) fn router(face: Face, value: usize) -> Router {
-    let rest = Rest { face, limits: limits(value), unsettled: Unsettled::default() };
+    let rest = Rest { face, limits: limits(value), default: Arc::default() };
     let api = Router::new()
         .merge(entries())
         .merge(queue::router())
@@ -88,7 +92,7 @@ pub(crate) fn router(face: Face, value: usize) -> Router {
 /// The same for administrators, below `/admin`, and the namespaces themselves. Whoever mounts it says who they are.
 pub(crate) fn administration(face: Face, value: usize) -> Router {
     let face = Face { access: Access::Judged, ..face };
-    let rest = Rest { face: face.clone(), limits: limits(value), unsettled: Unsettled::default() };
+    let rest = Rest { face: face.clone(), limits: limits(value), default: Arc::default() };
     let namespaces = Router::new()
         .route("/namespaces", get(tree::namespaces))
         .route("/namespaces/{name}", axum::routing::put(tree::set_quota))

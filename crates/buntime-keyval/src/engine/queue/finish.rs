@@ -24,6 +24,8 @@ use crate::{
 
 /// The lease that a message must have: the one given, or any.
 const LEASED: &str = "ns = ?1 AND id = ?2 AND lease IS NOT NULL AND (CAST(?3 AS TEXT) IS NULL OR lease = ?3)";
+/// Messages of one look.
+const LOOKED_AT: usize = 500;
 /// Characters of a reason that are kept.
 const REASON: usize = 1000;
 
@@ -57,6 +59,27 @@ impl Namespace {
             triggers: self.engine.triggers.clone(),
         };
         Ok(self.engine.database.planned(Arc::new(plan)).await.map_err(own)?.committed)
+    }
+
+    /// Those of these messages that a consumer still has.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn leased(&self, ids: &[String]) -> Result<Vec<String>> {
+        let mut still = Vec::new();
+        for some in ids.chunks(LOOKED_AT) {
+            let mut args = args![self.id, signed(self.engine.clock.now())];
+            args.extend(some.iter().map(|id| id.as_str().into()));
+            let places: Vec<String> = (3..3 + some.len()).map(|place| format!("?{place}")).collect();
+            let sql = format!(
+                "SELECT id FROM kv_messages WHERE ns = ?1 AND lease IS NOT NULL AND ready_at > ?2 AND id IN ({})",
+                places.join(", ")
+            );
+            for row in self.engine.database.query(&sql, args).await?.iter() {
+                still.push(row.at(0)?);
+            }
+        }
+        Ok(still)
     }
 
     /// Gives messages back as if they had not been delivered: at once, and the try does not count.

@@ -41,7 +41,7 @@ pub(super) async fn listen(
     let most = limit_up_to(text(asked.prefetch.as_deref()).as_ref(), SOME, MOST)?;
     let place = events::place(&caller.rest.face)?;
     let Caller { kv, rest } = caller;
-    let carrier = rest.unsettled.carrier(usize::try_from(most).unwrap_or(1));
+    let carrier = rest.face.unsettled.carrier(usize::try_from(most).unwrap_or(1));
     let queue = named(asked.queue)?;
     let live = Listener {
         kv,
@@ -80,7 +80,11 @@ impl Live for Listener {
             let (kv, ops) = (&self.kv, &self.rest.face.ops);
             let taking = async {
                 if room == 0 {
-                    self.carrier.lighter(now).await;
+                    if !self.carrier.lighter(now).await {
+                        let carried = self.carrier.carried();
+                        let still = kv.leased(&carried).await?;
+                        self.carrier.keep(carried, &still);
+                    }
                     return Ok(Vec::new());
                 }
                 kv.receive(&self.queue, room.min(TOGETHER), self.lease).await

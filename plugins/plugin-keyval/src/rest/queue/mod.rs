@@ -13,7 +13,8 @@ use axum::{
 };
 use buntime_keyval::{DEFAULT_QUEUE, Limits};
 
-pub(super) use self::{take::totals, unsettled::Unsettled};
+pub(super) use self::take::totals;
+pub(crate) use self::unsettled::Unsettled;
 use super::{Refused, Rest};
 
 pub(super) fn router() -> Router<Rest> {

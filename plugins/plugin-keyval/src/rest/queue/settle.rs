@@ -48,7 +48,7 @@ pub(super) async fn ack(caller: Caller, Sent(done): Sent<Done>) -> Result<Respon
     let pairs = pairs.collect::<Result<Vec<_>, Refused>>()?;
     let finished = caller.time(Op::QueueAck, caller.kv.finish(&pairs)).await?;
     for ((id, _), _) in pairs.iter().zip(&finished).filter(|(_, finished)| **finished) {
-        caller.rest.unsettled.settled(id);
+        caller.rest.face.unsettled.settled(id);
     }
     match finished.as_slice() {
         [false] if asked_for => Err(not_yours()),
@@ -79,7 +79,7 @@ pub(super) async fn nack(caller: Caller, Sent(failed): Sent<Failed>) -> Result<R
     let failure = Failure { reason: failed.reason, delay, last: failed.dead };
     let was_theirs = caller.time(Op::QueueNack, caller.kv.fail(id, failed.lease.as_deref(), failure)).await?;
     if was_theirs {
-        caller.rest.unsettled.settled(id);
+        caller.rest.face.unsettled.settled(id);
     } else if failed.lease.is_some() {
         return Err(not_yours());
     }
@@ -104,7 +104,7 @@ pub(super) async fn extend(caller: Caller, Sent(longer): Sent<Longer>) -> Result
         return Err(not_yours());
     }
     let until = caller.now().saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
-    caller.rest.unsettled.extended(id, until);
+    caller.rest.face.unsettled.extended(id, until);
     Ok(show::answer(json!({ "ok": true, "leasedUntil": until })))
 }
 

@@ -9,9 +9,13 @@ use std::{
 
 use tokio::sync::Notify;
 
+/// How long a listener that has all it carries waits before it asks whether some of it was settled elsewhere: on another
+/// node, or by a program.
+const ELSEWHERE: Duration = Duration::from_millis(500);
+
 /// Of all listeners, by the message.
 #[derive(Clone, Debug, Default)]
-pub(in crate::rest) struct Unsettled(Arc<Mutex<HashMap<String, Arc<Load>>>>);
+pub(crate) struct Unsettled(Arc<Mutex<HashMap<String, Arc<Load>>>>);
 
 /// What one listener carries, with when each lease ends.
 #[derive(Debug, Default)]
@@ -80,14 +84,31 @@ impl Carrier {
         lock(&self.load.carried).insert(id.to_owned(), ends);
     }
 
-    /// Waits until something was settled, or a lease ends.
-    pub(super) async fn lighter(&self, now: u64) {
+    /// Waits until something was settled here, or a lease ends. `false`: neither for a while, but it may have been settled
+    /// elsewhere.
+    pub(super) async fn lighter(&self, now: u64) -> bool {
         let next = lock(&self.load.carried).values().min().copied();
-        let left = Duration::from_millis(next.map_or(1000, |ends| ends.saturating_sub(now)).max(1));
+        let left = next.map_or(Duration::ZERO, |ends| Duration::from_millis(ends.saturating_sub(now).max(1)));
         tokio::select! {
-            () = self.load.lighter.notified() => {}
-            () = tokio::time::sleep(left) => {}
+            () = self.load.lighter.notified() => true,
+            () = tokio::time::sleep(left.min(ELSEWHERE)) => left <= ELSEWHERE,
         }
+    }
+
+    /// What it carries.
+    pub(super) fn carried(&self) -> Vec<String> {
+        lock(&self.load.carried).keys().cloned().collect()
+    }
+
+    /// Of all that it carried only these are still its own.
+    pub(super) fn keep(&self, carried: Vec<String>, still: &[String]) {
+        let gone: Vec<String> = carried.into_iter().filter(|id| !still.contains(id)).collect();
+        let mut load = lock(&self.load.carried);
+        for id in &gone {
+            load.remove(id);
+        }
+        drop(load);
+        self.forget(gone.into_iter());
     }
 
     fn forget(&self, ids: impl Iterator<Item = String>) {
@@ -120,7 +141,7 @@ mod tests {
         carrier.takes("b", 200);
         assert_eq!((carrier.room(50), other.room(50)), (0, 2));
         all.settled("a");
-        carrier.lighter(50).await;
+        assert!(carrier.lighter(50).await);
         assert_eq!(carrier.room(50), 1);
         carrier.takes("c", 300);
         all.extended("b", 400);
@@ -130,6 +151,11 @@ mod tests {
         other.takes("c", 600);
         all.settled("c");
         assert_eq!((carrier.room(300), other.room(300)), (1, 2));
+        other.takes("d", 5000);
+        // It was told of the one before; of this one it is not.
+        assert!(other.lighter(300).await && !other.lighter(300).await);
+        other.keep(other.carried(), &["x".to_owned()]);
+        assert_eq!(other.room(300), 2);
         drop((carrier, other));
         assert!(lock(&all.0).is_empty());
     }
