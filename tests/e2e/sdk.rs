@@ -31,6 +31,7 @@ async fn in_this_process() {
     entries(Store::in_engine(&engine).await.unwrap()).await;
     watches(Store::in_engine(&engine).await.unwrap()).await;
     counts(Store::in_engine(&engine).await.unwrap()).await;
+    prefixes(Store::in_engine(&engine).await.unwrap()).await;
     queues(Store::in_engine(&engine).await.unwrap()).await;
     engine.close().await;
 }
@@ -43,6 +44,7 @@ async fn elsewhere() {
     entries(store.clone()).await;
     watches(store.clone()).await;
     counts(store.clone()).await;
+    prefixes(store.clone()).await;
     queues(store.clone()).await;
     // Another namespace is another store.
     let other = Store::connect(&format!("{url}/ns/other"), TOKEN).await.unwrap();
@@ -111,6 +113,27 @@ async fn watches(store: Store) {
     assert!(told[0].1.is_some() && told[1] == (true, None), "{told:?}");
 }
 
+async fn prefixes(store: Store) {
+    let own = store.set(key!["p"], &"at the prefix itself").await.unwrap();
+    store.set(key!["p", 1], &1).await.unwrap();
+    let mut changes = std::pin::pin!(store.watch_below(key!["p"]).await.unwrap());
+    let mut next = async || soon("something told", changes.next()).await.unwrap().unwrap();
+    let told = next().await;
+    assert!(told.reset && told.entries.len() == 1 && told.entries[0].0 == key!["p", 1], "{told:?}");
+    assert!(told.entries[0].1.as_ref().unwrap().versionstamp > own);
+    let write = Atomic::new().delete(key!["p", 1]).set(key!["p", 2, "x"], Value::U64(7)).set(key!["p2"], Value::U64(1));
+    store.write(write.delete(key!["p"])).await.unwrap();
+    let told = next().await;
+    let value =
+        |(key, entry): &(Key, Option<buntime_keyval::Entry>)| (key.clone(), entry.clone().map(|entry| entry.value));
+    let values: Vec<_> = told.entries.iter().map(value).collect();
+    assert_eq!(values, [(key!["p", 1], None), (key!["p", 2, "x"], Some(Value::U64(7)))]);
+    assert!(!told.reset);
+    let mut empty = std::pin::pin!(store.watch_below(key!["nothing"]).await.unwrap());
+    let told = soon("that there is nothing", empty.next()).await.unwrap().unwrap();
+    assert!(told.reset && told.entries.is_empty());
+}
+
 async fn queues(store: Store) {
     let message = |n: u64| Message { backoff: vec![0], ..Message::new(Value::of(&n).unwrap()).to("work ä/?") };
     let take = async || soon("messages", store.receive("work ä/?", 10, LEASE)).await.unwrap();
@@ -158,6 +181,8 @@ async fn while_the_server_goes_away_and_comes_back() {
     store.set(key!["a"], &1).await.unwrap();
     let mut watch = std::pin::pin!(store.watch(vec![key!["a"]]).unwrap());
     assert!(soon("how it is", watch.next()).await.unwrap().unwrap()[0].0);
+    let mut below = std::pin::pin!(store.watch_below(key!["b"]).await.unwrap());
+    assert!(soon("that there is nothing", below.next()).await.unwrap().unwrap().reset);
     let dir = gateway.stop().await;
     // Nothing was sent: nothing happened, and the store says so.
     assert!(matches!(store.set(key!["a"], &2).await, Err(Error::Unavailable(_))));
@@ -169,4 +194,15 @@ async fn while_the_server_goes_away_and_comes_back() {
     let told = soon("the last state", watch.next()).await.unwrap().unwrap();
     assert_eq!(told[0].1.as_ref().unwrap().versionstamp, stamp);
     assert_eq!(store.get_as::<u8>(&key!["a"]).await.unwrap(), Some(3));
+    // Another process remembers nothing of what was told: everything is told again.
+    let stamp = store.set(key!["b", 1], &4).await.unwrap();
+    let there = async {
+        loop {
+            let told = below.next().await.unwrap().unwrap();
+            if let Some((_, Some(entry))) = told.entries.first() {
+                return entry.versionstamp;
+            }
+        }
+    };
+    assert_eq!(soon("what is below", there).await, stamp);
 }

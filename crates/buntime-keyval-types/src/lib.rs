@@ -30,5 +30,5 @@ pub use key::{Key, Part, SmallPart};
 pub use limits::{Limits, within};
 pub use message::{DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Failure, MOST_PRIORITY, Message, QueueStats};
 pub use range::{Range, Selector, cursor};
-pub use value::{Entry, States, Value};
+pub use value::{Below, Entry, States, Value};
 pub use versionstamp::Versionstamp;

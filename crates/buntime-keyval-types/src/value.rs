@@ -62,6 +62,15 @@ impl Value {
 /// How the keys of a watch are: of each, whether it changed since it was told last, and its entry if there is one.
 pub type States = Vec<(bool, Option<Entry>)>;
 
+/// What a watch of a prefix tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Below {
+    /// Each key that changed, with its entry; `None`: there is none any more.
+    pub entries: Vec<(Key, Option<Entry>)>,
+    /// What was told before is void: these are the first of all entries there are.
+    pub reset: bool,
+}
+
 /// What is stored at a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -24,16 +24,16 @@ pub use buntime_keyval_types::wire;
 #[cfg(feature = "embedded")]
 use buntime_keyval_types::within;
 pub use buntime_keyval_types::{
-    Apply, Atomic, Change, Check, Committed, DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Entry, Error, Exceeded, Failure,
-    Key, Limits, MOST_PRIORITY, Message, Mutation, Part, QueueStats, Range, Result, Selector, SmallPart, States,
-    SumLimits, Value, Versionstamp, What, cursor, key, numeric, structured,
+    Apply, Atomic, Below, Change, Check, Committed, DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Entry, Error, Exceeded,
+    Failure, Key, Limits, MOST_PRIORITY, Message, Mutation, Part, QueueStats, Range, Result, Selector, SmallPart,
+    States, SumLimits, Value, Versionstamp, What, cursor, key, numeric, structured,
 };
 #[cfg(feature = "json")]
 pub use buntime_keyval_types::{filter, json};
 #[cfg(feature = "embedded")]
 pub use engine::{Engine, Namespace, Options};
 #[cfg(feature = "remote")]
-pub use remote::{Remote, RemoteOptions, RemoteWatch};
+pub use remote::{Remote, RemoteChanges, RemoteOptions, RemoteWatch};
 #[cfg(feature = "embedded")]
 pub use search::{Snippet, Tokenizer};
 #[cfg(any(feature = "embedded", feature = "remote"))]

@@ -15,6 +15,8 @@ pub struct Checked {
     pub unknown_and_happened: usize,
     /// Writes whose answer was lost and that did not happen.
     pub unknown_and_not: usize,
+    /// Messages that were put into a queue.
+    pub messages: usize,
     /// Writes whose checks did not hold.
     pub refused: usize,
     /// Reads.
@@ -32,14 +34,16 @@ struct Commit<'a> {
     stamp: Versionstamp,
 }
 
-/// Checks a history. `end` is all that there was when everybody had ended.
+/// Checks a history. `end` is all that there was when everybody had ended, and `messages` are the writes whose messages were
+/// there then.
 ///
 /// # Errors
 /// What cannot be, in words; the first of each kind.
-pub fn check(ops: &[Op], end: &[Entry]) -> Result<Checked, String> {
+pub fn check(ops: &[Op], end: &[Entry], messages: &[u32]) -> Result<Checked, String> {
     let mut checked = Checked::default();
     let commits = commits(ops, end, &mut checked)?;
     in_real_time(&commits)?;
+    checked.messages = each_message_once(&commits, messages)?;
     let model = replay(&commits)?;
     if let [first, rest @ ..] = model.differences(end).as_slice() {
         return Err(format!("in the end {first}, and {} more differ", rest.len()));
@@ -110,6 +114,27 @@ fn in_real_time(commits: &[Commit<'_>]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The messages of each commit are there, once, and no others.
+fn each_message_once(commits: &[Commit<'_>], messages: &[u32]) -> Result<usize, String> {
+    let id = |commit: &Commit<'_>| match &commit.op.did {
+        Did::Write { id, write, .. } if !write.messages.is_empty() => Some(*id),
+        _ => None,
+    };
+    let mut should: Vec<u32> = commits.iter().filter_map(id).collect();
+    let mut is = messages.to_vec();
+    should.sort_unstable();
+    is.sort_unstable();
+    if should == is {
+        return Ok(is.len());
+    }
+    let missing: Vec<&u32> = should.iter().filter(|id| !is.contains(id)).collect();
+    let more: Vec<&u32> = is.iter().filter(|id| !should.contains(id)).collect();
+    Err(format!(
+        "of the messages of {} commits {missing:?} are missing, and {more:?} (or some twice) are too many",
+        should.len()
+    ))
 }
 
 fn replay(commits: &[Commit<'_>]) -> Result<Model, String> {

@@ -7,7 +7,8 @@ use std::{
 };
 
 use buntime_keyval::{
-    Atomic, Change, Committed, Entry, Error, Key, Range, Remote, RemoteOptions, Selector, Value, Versionstamp, key,
+    Atomic, Change, Committed, DEFAULT_QUEUE, Entry, Error, Key, Message, Range, Remote, RemoteOptions, Selector,
+    Value, Versionstamp, key,
 };
 use fastrand::Rng;
 use tokio::task::JoinSet;
@@ -43,6 +44,7 @@ pub struct Load {
 pub struct Ran {
     ops: Vec<Op>,
     end: Vec<Entry>,
+    messages: Vec<u32>,
 }
 
 impl Ran {
@@ -51,7 +53,7 @@ impl Ran {
     /// # Errors
     /// What cannot be.
     pub fn check(&self) -> Result<Checked, String> {
-        check(&self.ops, &self.end)
+        check(&self.ops, &self.end, &self.messages)
     }
 
     /// All entries that there were in the end.
@@ -99,7 +101,19 @@ impl Load {
         let end = self.all().await;
         quiet.send_replace(Some(Arc::new(end.clone())));
         while watchers.join_next().await.transpose().expect("no watch fails").is_some() {}
-        Ran { ops: recorder.take(), end }
+        Ran { ops: recorder.take(), end, messages: self.messages().await }
+    }
+
+    /// Every message there is, by the write that put it there.
+    async fn messages(&self) -> Vec<u32> {
+        let (remote, mut all) = (self.remote(0), Vec::new());
+        loop {
+            let got = remote.lease(DEFAULT_QUEUE, 500, Duration::from_secs(3600)).await.expect("messages are taken");
+            if got.is_empty() {
+                return all;
+            }
+            all.extend(got.iter().map(|message| message.payload.to::<u32>().expect("a write's number")));
+        }
     }
 
     /// Everything there is, once two looks at it are the same: a write whose client gave up may still be under way.
@@ -187,6 +201,9 @@ impl Client {
                 _ => Change::Sum(operand, buntime_keyval::SumLimits::default()),
             };
             write = write.mutate(number, change);
+        }
+        if self.rng.u8(..5) == 0 {
+            write = write.enqueue(Message::new(Value::of(&id).expect("a number can be written")));
         }
         let write = super::journaled(id, write);
         let start = self.recorder.now();

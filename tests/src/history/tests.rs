@@ -41,7 +41,7 @@ fn two() -> (Vec<Op>, Vec<Entry>) {
 }
 
 fn complaint(ops: &[Op], end: &[Entry]) -> String {
-    check(ops, end).expect_err("it cannot be")
+    check(ops, end, &[]).expect_err("it cannot be")
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn what_can_be_is_let_pass() {
     ops.push(wrote(50, 60, 4, Atomic::new().set(key!["x"], Value::U64(4)), Outcome::Unknown));
     ops.push(wrote(50, 60, 5, Atomic::new().sum(key!["n"], 7).sum(key!["n"], 1), Outcome::Unknown));
     end.extend([entry(key!["n"], 8, 3), journal(&[(5, 3)]).remove(0)]);
-    let checked = check(&ops, &end).unwrap();
+    let checked = check(&ops, &end, &[]).unwrap();
     assert_eq!((checked.commits, checked.reads, checked.told, checked.refused), (3, 2, 2, 1));
     assert_eq!((checked.unknown_and_happened, checked.unknown_and_not), (1, 1));
 }
@@ -107,7 +107,7 @@ fn reads_of_no_moment() {
     let (mut ops, mut end) = (ops, end);
     ops.push(wrote(50, 60, 3, both, Outcome::Yes(stamp(3))));
     end.extend([entry(key!["l"], 3, 3), entry(key!["r"], 3, 3), journal(&[(3, 3)]).remove(0)]);
-    assert!(check(&ops, &end).is_ok());
+    assert!(check(&ops, &end, &[]).is_ok());
     ops.push(read(55, 58, &[key!["l"], key!["r"]], &[Some(entry(key!["l"], 3, 3)), None]));
     assert!(complaint(&ops, &end).contains("no moment"));
 }
@@ -118,7 +118,7 @@ fn lists_are_whole() {
     let all = Selector::default().range(None, 1, true).unwrap();
     let last = journal(&[(2, 2)]);
     ops.push(Op { start: 50, end: 60, did: Did::Read { ranges: vec![all.clone()], found: vec![last.clone()] } });
-    assert!(check(&ops, &end).is_ok());
+    assert!(check(&ops, &end, &[]).is_ok());
     let longer = Range { limit: 2, ..all };
     ops.push(Op { start: 50, end: 60, did: Did::Read { ranges: vec![longer], found: vec![last] } });
     assert!(complaint(&ops, &end).contains("no moment"));
@@ -132,4 +132,15 @@ fn watches_that_go_back_or_end_early() {
     assert!(with(&[told(99, key!["a"], Some(one.clone()))]).contains("never told"));
     assert!(with(&[told(50, key!["a"], Some(two.clone())), told(99, key!["a"], Some(one))]).contains("what was not"));
     assert!(with(&[told(25, key!["a"], Some(two))]).contains("what was not"));
+}
+
+#[test]
+fn messages_that_are_lost_or_there_twice() {
+    let message = buntime_keyval::Message::new(Value::U64(1));
+    let ops = [wrote(10, 20, 1, Atomic::new().enqueue(message), Outcome::Yes(stamp(1)))];
+    let end = journal(&[(1, 1)]);
+    assert_eq!(check(&ops, &end, &[1]).unwrap().messages, 1);
+    for wrong in [&[][..], &[1, 1], &[1, 2]] {
+        assert!(check(&ops, &end, wrong).unwrap_err().contains("messages"), "{wrong:?}");
+    }
 }

@@ -4,6 +4,8 @@
 //! for the caller to look, or to have put a check into it.
 
 mod answer;
+mod below;
+mod events;
 mod exchange;
 mod metadata;
 mod queue;
@@ -15,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use prost::Message as _;
 use tokio::sync::Mutex;
 
-pub use self::watch::RemoteWatch;
+pub use self::{below::RemoteChanges, watch::RemoteWatch};
 use self::{
     exchange::{Does, Exchange},
     metadata::Metadata,
@@ -140,5 +142,9 @@ impl Remote {
     /// Watches keys: how each is, now and whenever one changes. It comes back by itself when its connection is lost.
     pub fn watch(&self, keys: Vec<Key>) -> RemoteWatch {
         RemoteWatch::new(Arc::clone(&self.0), keys)
+    }
+    /// Watches what is below a prefix: first all there is, then each key that changes. Of servers with the REST face.
+    pub fn watch_below(&self, prefix: Key) -> RemoteChanges {
+        RemoteChanges::new(Arc::clone(&self.0), prefix)
     }
 }

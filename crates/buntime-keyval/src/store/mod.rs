@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt, stream};
 
 #[cfg(feature = "remote")]
 use crate::remote::{Remote, RemoteOptions};
-use crate::{Atomic, Committed, Entry, Error, Key, Range, Result, Selector, States, Versionstamp};
+use crate::{Atomic, Below, Committed, Entry, Error, Key, Range, Result, Selector, States, Versionstamp};
 #[cfg(feature = "embedded")]
 use crate::{Engine, Limits, Namespace};
 
@@ -85,6 +85,22 @@ impl Store {
 
     /// The store at `url`, as `Deno.openKv` has it: `http://host/p/keyval`, or `…/ns/<name>` for another namespace. Asks it
     /// once, so that a wrong URL or token is known now.
+    ///
+    /// ```no_run
+    /// # async fn example() -> buntime_keyval::Result<()> {
+    /// use std::time::Duration;
+    /// use buntime_keyval::{Message, Store, Value, key};
+    /// use futures_util::TryStreamExt;
+    ///
+    /// let store = Store::connect("http://127.0.0.1:8000/p/keyval", "a-long-and-random-text").await?;
+    /// store.enqueue(Message::new(Value::of("print the invoice")?).to("printer")).await?;
+    /// let mut messages = std::pin::pin!(store.messages("printer", 10, Duration::from_secs(30)));
+    /// while let Some(message) = messages.try_next().await? {
+    ///     store.set(key!["printed", message.id.as_str()], &message.payload.to::<String>()?).await?;
+    ///     store.finish(&[message]).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Invalid`] for what is no such URL, [`Error::Denied`], or why it does not answer.
@@ -189,6 +205,34 @@ impl Store {
                 let mut watch = watch?;
                 match watch.next().await {
                     Ok(told) => Some((Ok(told), Some(watch))),
+                    Err(error) => Some((Err(error), None)),
+                }
+            })
+            .boxed(),
+        })
+    }
+    /// Watches what is below a prefix: first all there is, then each key that changes. States in between may be left out, the
+    /// last one never is. A remote store needs the REST face for it; its watch comes back by itself when its connection is
+    /// lost, goes on where it was, and ends with what the store refuses for good.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], or the database's.
+    pub async fn watch_below(&self, prefix: Key) -> Result<impl Stream<Item = Result<Below>> + Send + use<>> {
+        Ok(match &self.0 {
+            #[cfg(feature = "embedded")]
+            Kind::Embedded(it) => {
+                let changes = it.watch_below(prefix, crate::engine::WatchFrom::Everything).await?;
+                stream::unfold(changes, |mut changes| async {
+                    let told = changes.next().await;
+                    Some((told.map(|told| Below { entries: told.entries, reset: told.reset }), changes))
+                })
+                .boxed()
+            }
+            #[cfg(feature = "remote")]
+            Kind::Remote(it) => stream::unfold(Some(it.watch_below(prefix)), |changes| async {
+                let mut changes = changes?;
+                match changes.next().await {
+                    Ok(told) => Some((Ok(told), Some(changes))),
                     Err(error) => Some((Err(error), None)),
                 }
             })
