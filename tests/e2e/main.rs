@@ -15,6 +15,7 @@ mod keyval_rest;
 mod limits;
 mod malformed;
 mod many;
+mod one_store;
 mod overload;
 mod pages;
 mod policies;
