@@ -67,7 +67,7 @@ async fn all_see_what_each_wrote() {
 
     let seen = visit(&format!("{url}/p/keyval")).await.unwrap().join("\n");
     for who in ["curl", "deno", "rust", "sdk"] {
-        assert!(seen.contains(&format!("String(\"{who}\")")), "{who} in {seen}");
+        assert!(seen.contains(&format!("[\"visitors\", \"{who}\"]")), "{who} in {seen}");
     }
     running.stop().await;
 }
