@@ -211,3 +211,21 @@ async fn entries_expire_and_namespaces_are_apart() {
         assert_eq!(world.send(world.ask_with(token, Method::GET, "/api/keys/a")).await.error().0, 401);
     }
 }
+
+/// More than one commit takes: a deletion of one key goes on, one of several does not begin.
+#[tokio::test]
+async fn very_much_is_deleted_in_parts_or_refused_whole() {
+    let world = World::new().await;
+    let line = |n: usize| format!("{{\"key\":[\"much\",{n}],\"value\":{n}}}\n");
+    let lines: String = (0..10_500).map(line).collect();
+    world.send(world.ask(Method::POST, "/api/import").body(lines)).await.ok();
+    let batch = async |body: Value| world.post("/api/keys/delete-batch", &body).await.error();
+    let refused = (413, "Too many entries (max 10000)".to_owned());
+    assert_eq!(batch(json!({ "keys": [["much"]] })).await, refused);
+    assert_eq!(batch(json!({ "keys": [["much"]], "where": { "$": { "$gte": 0 } } })).await.0, 413);
+    assert_eq!(world.get("/api/keys/count?prefix=much").await.ok()["count"], 10_500);
+    let some =
+        world.send(world.ask(Method::DELETE, "/api/keys/much").json(&json!({ "where": { "$": { "$lt": 200 } } })));
+    assert_eq!(some.await.ok()["deletedCount"], 200);
+    assert_eq!(world.delete("/api/keys/much").await.ok()["deletedCount"], 10_300);
+}

@@ -155,3 +155,61 @@ async fn there_are_so_many_at_a_time() {
     })
     .await;
 }
+
+/// Whoever comes and goes knows in the end what there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_comes_back_again_and_again_ends_with_the_last_state() {
+    const KEYS: usize = 20;
+    const WRITES: usize = 600;
+    let world = World::with(json!({ "keepAlive": "1s" })).await;
+    let writes = async {
+        for n in 0..WRITES {
+            // The same for everybody who runs this, and in no order.
+            let key = (n * 7919) % KEYS;
+            let path = format!("/api/keys/w/{key}");
+            match n % 5 {
+                0 => drop(world.delete(&path).await.ok()),
+                1 => drop(world.put(&format!("{path}?expiresIn=3"), &json!(n)).await.ok()),
+                _ => drop(world.put(&path, &json!(n)).await.ok()),
+            }
+        }
+        world.put("/api/keys/w/end", &json!(true)).await.ok();
+    };
+    let watches = async {
+        let mut known = std::collections::BTreeMap::<String, Value>::new();
+        let (mut last, mut visits) = (None::<String>, 0);
+        while known.get("[\"w\",\"end\"]") != Some(&json!(true)) {
+            let path = "/api/watch/prefix?prefix=w&limit=3";
+            let mut events = match &last {
+                Some(id) => resumed(&world, path, id).await,
+                None => world.events(path).await,
+            };
+            visits += 1;
+            for _ in 0..(visits % 7) + 1 {
+                let event = events.any().await.expect("it goes on until it is left");
+                if event.name == "reset" {
+                    known.clear();
+                }
+                if event.name == "change" {
+                    known.extend(seen(&event.json()).into_iter().map(|(key, value)| (key.to_string(), value)));
+                }
+                last = event.id.or(last);
+            }
+        }
+        // What expires after the end is told, too.
+        let mut events = resumed(&world, "/api/watch/prefix?prefix=w", &last.expect("an id")).await;
+        loop {
+            known.retain(|_, value| !value.is_null());
+            let there = seen(&world.get("/api/keys?prefix=w").await.ok());
+            if known == there.into_iter().map(|(key, value)| (key.to_string(), value)).collect() {
+                return visits;
+            }
+            let event = events.any().await.expect("it goes on");
+            if event.name == "change" {
+                known.extend(seen(&event.json()).into_iter().map(|(key, value)| (key.to_string(), value)));
+            }
+        }
+    };
+    let ((), visits) = futures_util::future::join(writes, watches).await;
+    assert!(visits > 3, "{visits}");
+}
