@@ -98,6 +98,18 @@ const INDEX: &[(&str, &str)] = &[
     ("name", "Of a sorted one"),
     ("unique", "May only one entry have the same?"),
 ];
+const SORTED: &[(&str, &str)] = &[
+    ("prefix", "Of which index"),
+    ("name", "Of which index"),
+    ("equals", "Values of its first fields"),
+    ("gt", "After that value of the next"),
+    ("gte", "From it"),
+    ("lt", "Before it"),
+    ("lte", "Up to it"),
+    ("limit", "At most so many"),
+    ("reverse", "From the end?"),
+    ("cursor", "Where the page before ended"),
+];
 const SEARCH: &[(&str, &str)] = &[
     ("prefix", "Below which prefix"),
     ("query", "What for"),
@@ -139,8 +151,10 @@ const ROUTES: &[Route] = &[
     route("post", "/api/indexes", "Declare an index", &[], INDEX, "Done", JSON),
     route("get", "/api/indexes", "The indexes, and how far they are", &[], &[], "Indexes", JSON),
     route("delete", "/api/indexes", "Remove indexes of a prefix", &[("prefix", "Its path")], &[], "Done", JSON),
+    route("post", "/api/indexes/list", "Entries by a sorted index", &[], SORTED, "Entries, and the cursor of the next page", JSON),
     route("get", "/api/search", "Search, the best first", &[("prefix", "Below which path"), ("query", "What for"), ("limit", "At most so many")], &[], "Entries", JSON),
     route("post", "/api/search", "The same, also by a filter", &[], SEARCH, "Entries", JSON),
+    route("get", "/api/tree", "What stands below a prefix, each part once", &[("prefix", "Its path"), ("after", "Behind that part"), ("limit", "At most so many")], &[], "Parts", JSON),
     route("get", "/api/export", "A line of JSON for each entry", &[("prefix", "Only keys below this path"), ("start", "From"), ("end", "Before")], &[], "Lines", LINES),
     route("post", "/api/import", "Write entries, a line of JSON for each, some to a commit", &[], &[], "How many", JSON),
     route("get", "/api/metrics", "Operations, queues and storage", &[], &[], "Figures", JSON),
@@ -242,4 +256,23 @@ fn connect() -> Map<String, Value> {
         ),
     ];
     paths.into_iter().map(|(path, of)| (path.to_owned(), of)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_operation_is_said_once_with_what_is_in_its_path() {
+        let fragment = fragment();
+        let paths = fragment["paths"].as_object().unwrap();
+        let operations: usize = paths.values().map(|of| of.as_object().map_or(0, Map::len)).sum();
+        // Those of KV Connect are five.
+        assert_eq!(operations, ROUTES.len() + 5);
+        let letter = &paths["/api/queue/dlq/{id}/requeue"]["post"];
+        assert_eq!(letter["parameters"][0]["name"], "id");
+        assert!(letter.get("requestBody").is_none());
+        let write = &paths["/api/atomic"]["post"]["requestBody"]["content"][JSON]["schema"];
+        assert!(write["properties"]["mutations"]["description"].is_string());
+    }
 }

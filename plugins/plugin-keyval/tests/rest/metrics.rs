@@ -1,8 +1,35 @@
-//! Metrics.
+//! Metrics, and what OpenAPI says.
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::world::World;
+
+/// Every operation that is said is there: no route answers that there is no such route, or that it takes other methods.
+#[tokio::test]
+async fn what_openapi_says_is_there() {
+    let world = World::new().await;
+    let fragments = world.openapi();
+    let mut asked = 0;
+    for (path, operations) in fragments.iter().filter_map(|fragment| fragment["paths"].as_object()).flatten() {
+        if !path.starts_with("/api/") {
+            continue;
+        }
+        for method in operations.as_object().unwrap().keys() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            // Streams do not end; what is asked here is only who answers.
+            let path = path.replace("{path}", "a").replace("{id}", "b");
+            let answer = world.ask(method.clone(), &path).send().await.unwrap();
+            asked += 1;
+            assert_ne!(answer.status(), 405, "{method} {path}");
+            if answer.status() == 404 {
+                let problem: Value = answer.json().await.unwrap();
+                assert!(!problem["error"].as_str().unwrap().starts_with("There is no such route"), "{method} {path}");
+            }
+        }
+    }
+    assert!(asked > 35, "{asked}");
+}
 
 #[tokio::test]
 async fn operations_queues_and_storage_are_measured() {

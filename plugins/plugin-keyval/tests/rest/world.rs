@@ -101,6 +101,11 @@ impl World {
         self.send(self.ask(Method::POST, path).json(value)).await
     }
 
+    /// What OpenAPI is told.
+    pub(crate) fn openapi(&self) -> Vec<Value> {
+        self.runtime.host().live().openapi().into_iter().map(|(_, fragment)| fragment).collect()
+    }
+
     /// A stream of events.
     pub(crate) async fn events(&self, path: &str) -> Events {
         Events::new(self.ask(Method::GET, path).send().await.expect("an answer"))
