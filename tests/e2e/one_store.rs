@@ -49,7 +49,8 @@ async fn all_see_what_each_wrote() {
     let Some(script) = deno(&of_deno, &[], &[("DENO_KV_ACCESS_TOKEN", "any")]).await else { return };
     assert!(script.out().starts_with("visitors/deno {"));
     // The original's client says the same on the wire.
-    let original = of_original.replace("import { Kv } from \"@buntime/keyval\";", include_str!("keyval_rest/client.ts"));
+    let original =
+        of_original.replace("import { Kv } from \"@buntime/keyval\";", include_str!("keyval_rest/client.ts"));
     let Some(script) = deno(&original, &[], &[]).await else { return };
     let seen = script.out();
     assert!(seen.contains("visitors/deno {") && seen.contains("visitors/sdk {"), "{seen}");

@@ -15,8 +15,10 @@ mod key;
 mod limits;
 mod message;
 pub mod numeric;
+mod path;
 mod range;
 pub mod structured;
+mod tree;
 #[cfg(feature = "typed")]
 mod typed;
 mod value;
@@ -29,6 +31,7 @@ pub use error::{Error, Exceeded, Result, What};
 pub use key::{Key, Part, SmallPart};
 pub use limits::{Limits, within};
 pub use message::{DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Failure, MOST_PRIORITY, Message, QueueStats};
+pub use path::Path;
 pub use range::{Range, Selector, cursor};
 pub use value::{Below, Entry, States, Value};
 pub use versionstamp::Versionstamp;

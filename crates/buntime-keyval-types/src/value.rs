@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Error, Key, Result, Versionstamp};
+use crate::{Error, Key, Result, Versionstamp, structured::Structured, tree};
 
 /// A value, in one of the encodings of KV Connect. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +48,11 @@ impl Value {
             Self::V8(data) | Self::Bytes(data) => data.to_vec(),
             Self::U64(number) => number.to_le_bytes().to_vec(),
         }
+    }
+
+    /// As a tree to look into: a number is a bigint, bytes are a `Uint8Array`. `None` if it is not what V8 serializes.
+    pub fn tree(&self) -> Option<Structured> {
+        tree::of(self)
     }
 
     /// How many bytes it takes.

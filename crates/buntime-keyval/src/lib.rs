@@ -25,7 +25,7 @@ pub use buntime_keyval_types::wire;
 use buntime_keyval_types::within;
 pub use buntime_keyval_types::{
     Apply, Atomic, Below, Change, Check, Committed, DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Entry, Error, Exceeded,
-    Failure, Key, Limits, MOST_PRIORITY, Message, Mutation, Part, QueueStats, Range, Result, Selector, SmallPart,
+    Failure, Key, Limits, MOST_PRIORITY, Message, Mutation, Part, Path, QueueStats, Range, Result, Selector, SmallPart,
     States, SumLimits, Value, Versionstamp, What, cursor, key, numeric, structured,
 };
 #[cfg(feature = "json")]

@@ -90,6 +90,29 @@ const FAILED: &[(&str, &str)] = &[
 ];
 const LONGER: &[(&str, &str)] =
     &[("id", "Which message"), ("lease", "What it came with"), ("by", "Milliseconds from now")];
+/// A search in a query.
+const SEARCHED: &[(&str, &str)] = &[
+    ("prefix", "Below which path"),
+    ("query", "Words, \"phrases\", prefix*, field:word, AND, OR, NOT, parentheses"),
+    ("limit", "At most so many, 1 to 1000; default 100"),
+    ("offset", "After so many, up to 10000"),
+    ("start", "Only keys from this path"),
+    ("end", "Only keys before this path"),
+    ("highlight", "`true`: with the HTML of what was found, by field"),
+    ("reverse", "`true`: the worst of them first"),
+];
+const BY_INDEX: &[(&str, &str)] = &[
+    ("prefix", "That of the index"),
+    ("name", "That of the index"),
+    ("equals", "What the first field is, or a list of what the first are"),
+    ("gt", "What the next field is more than"),
+    ("gte", "What it is at least"),
+    ("lt", "What it is less than"),
+    ("lte", "What it is at most"),
+    ("limit", "At most so many, 1 to 1000; default 100"),
+    ("reverse", "From the end?"),
+    ("cursor", "Where the page before ended"),
+];
 const INDEX: &[(&str, &str)] = &[
     ("prefix", "Of entries below it"),
     ("kind", "`search`, `sorted` or `count`"),
@@ -98,22 +121,15 @@ const INDEX: &[(&str, &str)] = &[
     ("name", "Of a sorted one"),
     ("unique", "May only one entry have the same?"),
 ];
-const SORTED: &[(&str, &str)] = &[
-    ("prefix", "Of which index"),
-    ("name", "Of which index"),
-    ("equals", "Values of its first fields"),
-    ("gt", "After that value of the next"),
-    ("gte", "From it"),
-    ("lt", "Before it"),
-    ("lte", "Up to it"),
-    ("limit", "At most so many"),
-    ("reverse", "From the end?"),
-    ("cursor", "Where the page before ended"),
-];
 const SEARCH: &[(&str, &str)] = &[
     ("prefix", "Below which prefix"),
     ("query", "What for"),
     ("limit", "At most so many"),
+    ("offset", "After so many"),
+    ("start", "Only keys from it"),
+    ("end", "Only keys before it"),
+    ("highlight", "With the HTML of what was found, by field?"),
+    ("reverse", "The worst of them first?"),
     ("where", "A filter of values"),
 ];
 
@@ -150,10 +166,10 @@ const ROUTES: &[Route] = &[
     route("post", "/api/queue/dlq/{id}/requeue", "Put a dead letter back into its queue", &[], &[], "The new message's id", JSON),
     route("post", "/api/indexes", "Declare an index", &[], INDEX, "Done", JSON),
     route("get", "/api/indexes", "The indexes, and how far they are", &[], &[], "Indexes", JSON),
-    route("delete", "/api/indexes", "Remove indexes of a prefix", &[("prefix", "Its path")], &[], "Done", JSON),
-    route("post", "/api/indexes/list", "Entries by a sorted index", &[], SORTED, "Entries, and the cursor of the next page", JSON),
-    route("get", "/api/search", "Search, the best first", &[("prefix", "Below which path"), ("query", "What for"), ("limit", "At most so many")], &[], "Entries", JSON),
-    route("post", "/api/search", "The same, also by a filter", &[], SEARCH, "Entries", JSON),
+    route("delete", "/api/indexes", "Remove an index", &[("prefix", "Its path"), ("kind", "Default `search`"), ("name", "Of a sorted one")], &[], "Done", JSON),
+    route("post", "/api/indexes/list", "Entries in the order of a sorted index", &[], BY_INDEX, "A page", JSON),
+    route("get", "/api/search", "Search, the best first", SEARCHED, &[], "Entries, each with its score", JSON),
+    route("post", "/api/search", "The same, also by a filter", &[], SEARCH, "Entries, each with its score", JSON),
     route("get", "/api/tree", "What stands below a prefix, each part once", &[("prefix", "Its path"), ("after", "Behind that part"), ("limit", "At most so many")], &[], "Parts", JSON),
     route("get", "/api/export", "A line of JSON for each entry", &[("prefix", "Only keys below this path"), ("start", "From"), ("end", "Before")], &[], "Lines", LINES),
     route("post", "/api/import", "Write entries, a line of JSON for each, some to a commit", &[], &[], "How many", JSON),

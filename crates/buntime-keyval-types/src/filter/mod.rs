@@ -10,16 +10,14 @@
 
 mod compare;
 mod parse;
-mod path;
 mod test;
-mod tree;
 
 use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
-use self::{path::Path, test::Test};
-use crate::{Error, Result, Value};
+use self::test::Test;
+use crate::{Error, Path, Result, Value, tree};
 
 /// A filter of values.
 ///

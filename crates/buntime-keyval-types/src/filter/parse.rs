@@ -6,11 +6,10 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     Filter, Node,
-    path::Path,
     test::{At, Operand, Test},
-    tree, wrong,
+    wrong,
 };
-use crate::{Error, Result, json, structured::Structured};
+use crate::{Error, Path, Result, json, structured::Structured, tree};
 
 /// Filters in filters.
 const DEEPEST: usize = 16;

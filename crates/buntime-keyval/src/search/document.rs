@@ -5,11 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::tokenize::{Token, Tokenizer};
-use crate::{
-    Value,
-    fields::{self, FieldPath},
-    structured::Structured,
-};
+use crate::{Value, fields::FieldPath, structured::Structured};
 
 /// Terms of an entry that are indexed; what comes after them is not found.
 pub(crate) const MOST_TERMS: usize = 10_000;
@@ -29,7 +25,7 @@ pub(crate) struct Document {
 
 impl Document {
     pub(crate) fn of(value: &Value, fields: &[FieldPath], tokenizer: Tokenizer) -> Self {
-        let Some(value) = fields::read(value) else { return Self::default() };
+        let Some(value) = value.tree() else { return Self::default() };
         let mut length = 0;
         let mut terms: HashMap<String, Occurrences> = HashMap::new();
         for (field, path) in (0..).zip(fields) {

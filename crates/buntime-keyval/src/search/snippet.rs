@@ -5,10 +5,7 @@ use super::{
     query::{Leaf, Node},
     tokenize::{Token, Tokenizer},
 };
-use crate::{
-    Value,
-    fields::{self, FieldPath},
-};
+use crate::{Value, fields::FieldPath};
 
 /// Words of a snippet, and how many of them come before the first that was found.
 const WORDS: usize = 24;
@@ -57,7 +54,7 @@ impl Snippet {
 
 /// The best snippet of each field that has one.
 pub(crate) fn snippets(value: &Value, fields: &[FieldPath], tokenizer: Tokenizer, query: &Node) -> Vec<Snippet> {
-    let Some(value) = fields::read(value) else { return Vec::new() };
+    let Some(value) = value.tree() else { return Vec::new() };
     let mut leaves = Vec::new();
     wanted(query, &mut leaves);
     let mut all = Vec::new();

@@ -19,7 +19,7 @@ use crate::{
         Namespace,
         row::{entry, signed},
     },
-    fields::{self, FieldPath},
+    fields::FieldPath,
     structured::Structured,
     within,
 };
@@ -74,7 +74,7 @@ pub struct Page {
 
 /// What an entry with that value is found by.
 pub(super) fn values(value: &Value, paths: &[FieldPath]) -> Vec<Vec<u8>> {
-    let Some(value) = fields::read(value) else { return Vec::new() };
+    let Some(value) = value.tree() else { return Vec::new() };
     let mut all: Vec<Vec<Part>> = vec![Vec::new()];
     for path in paths {
         let mut parts = Vec::new();

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The tree of a value; `None` if it is not what V8 serializes.
-pub(super) fn of(value: &Value) -> Option<Structured> {
+pub(crate) fn of(value: &Value) -> Option<Structured> {
     Some(match value {
         Value::V8(data) => Structured::decode(data).ok()?,
         Value::U64(number) => Structured::BigInt((*number).into()),
@@ -19,7 +19,7 @@ pub(super) fn of(value: &Value) -> Option<Structured> {
 }
 
 /// What a reference stands for, and the primitive in a box; anything else is itself.
-pub(super) fn resolve<'a>(root: &'a Structured, at: &'a Structured) -> &'a Structured {
+pub(crate) fn resolve<'a>(root: &'a Structured, at: &'a Structured) -> &'a Structured {
     match at {
         Structured::Reference(id) => object(root, &mut u64::from(*id)).unwrap_or(at),
         Structured::Boxed(inner) => inner,
