@@ -30,7 +30,7 @@ pub use libsql_client::libsql_client;
 pub use metrics::sample;
 pub use moody::{Mood, Moody};
 pub use nginx::Nginx;
-pub use process::{Process, Ran, binary};
+pub use process::{Process, Ran, binary, example};
 pub use raw::Raw;
 pub use skip::{repository, skipped};
 pub use stamp::Stamp;

@@ -31,6 +31,17 @@ pub fn binary() -> Option<PathBuf> {
     found
 }
 
+/// A program that a crate has for an example. `None` if it was not built: the test is skipped then.
+pub fn example(name: &str) -> Option<PathBuf> {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let built = test.parent().and_then(Path::parent).map(|dir| dir.join("examples").join(name));
+    let found = built.map(|path| path.with_extension(std::env::consts::EXE_EXTENSION)).filter(|path| path.is_file());
+    if found.is_none() {
+        skipped(&format!("needs the example {name}; `cargo test --workspace` makes it"));
+    }
+    found
+}
+
 /// How a process ended.
 #[derive(Debug)]
 pub struct Ran {

@@ -159,8 +159,8 @@ impl RemoteChanges {
         if let Some(id) = &event.id {
             self.last = HeaderValue::try_from(id.as_str()).ok();
         }
-        // An empty store is something to tell, once: that it is.
-        if entries.is_empty() && (!self.reset || event.name == "reset") {
+        // That there is nothing is something to tell, once, when the server has nothing to say.
+        if entries.is_empty() && (!self.reset || event.name != "ping" || event.id.is_none()) {
             return Ok(None);
         }
         Ok(Some(Below { entries, reset: std::mem::take(&mut self.reset) }))

@@ -12,7 +12,7 @@ impl Store {
     /// The value of a key as one of Rust's types.
     ///
     /// # Errors
-    /// As [`Store::get`], and [`Error::InvalidValue`] if it is none of that type.
+    /// As [`Store::get`], and [`InvalidValue`](crate::Error::InvalidValue) if it is none of that type.
     pub async fn get_as<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>> {
         self.get(key).await?.map(|entry| entry.to()).transpose()
     }
@@ -20,7 +20,7 @@ impl Store {
     /// Sets an entry.
     ///
     /// # Errors
-    /// As [`Store::commit`], and [`Error::InvalidValue`] for what cannot be serialized.
+    /// As [`Store::commit`], and [`InvalidValue`](crate::Error::InvalidValue) for what cannot be serialized.
     pub async fn set<T: Serialize + ?Sized>(&self, key: Key, value: &T) -> Result<Versionstamp> {
         self.write(Atomic::new().set(key, Value::of(value)?)).await
     }
