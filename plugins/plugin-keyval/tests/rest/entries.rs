@@ -193,6 +193,8 @@ async fn what_is_wrong_is_said() {
     say("method", world.send(world.ask(Method::PATCH, "/api/keys/a")).await.error());
     say("namespace", world.get("/ns/Shop!/api/keys/a").await.error());
     insta::assert_snapshot!(said.join("\n"));
+    let other = world.send(world.ask(Method::PATCH, "/api/keys/a")).await;
+    assert_eq!(other.header("allow"), "GET,HEAD,PUT,DELETE");
     let problem = world.get("/api/keys/none").await;
     assert_eq!(problem.header("content-type"), "application/problem+json");
 }

@@ -71,11 +71,15 @@ impl Live for Listener {
         let (alive, stopping) = (tokio::time::sleep(self.rest.face.keep_alive), self.rest.face.stopping.clone());
         tokio::pin!(alive);
         loop {
+            let now = self.rest.face.engine.clock().now();
+            // What waited here until its lease ended is another's.
             if let Some(delivery) = self.ready.pop_front() {
+                if delivery.leased_until <= now {
+                    continue;
+                }
                 let event = Event::default().event("message").data(take::shown(&delivery).to_string());
                 return Some(event.id(delivery.id));
             }
-            let now = self.rest.face.engine.clock().now();
             let room = self.carrier.room(now);
             let (kv, ops) = (&self.kv, &self.rest.face.ops);
             let taking = async {
