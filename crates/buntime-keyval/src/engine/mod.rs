@@ -13,6 +13,7 @@ mod listen;
 mod mutate;
 mod namespaces;
 mod news;
+mod places;
 mod queue;
 mod quota;
 mod read;
@@ -203,14 +204,12 @@ impl Engine {
     /// Ends what runs for it. The database stays open: it is its owner's.
     pub async fn close(&self) {
         self.0.tasks.end().await;
-        self.0.builders.end().await;
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.tasks.tell();
-        self.builders.tell();
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use buntime_database::Value as Sql;
 
 use super::{
-    Namespace,
+    Namespace, places,
     row::{ENTRY, entry, signed},
 };
 use crate::{Entry, Key, Range, Result, Versionstamp};
@@ -39,20 +39,14 @@ impl Namespace {
     }
 
     async fn of_keys(&self, keys: &[Key]) -> Result<Vec<Entry>> {
-        let Some(last) = keys.last() else { return Ok(Vec::new()) };
-        // As many places as the next power of two: the last key fills them.
-        let places = keys.len().next_power_of_two();
-        let mut sql = format!(
-            "SELECT {ENTRY} FROM kv_entries WHERE ns = ?1 AND (expires_at IS NULL OR expires_at > ?2) AND key IN ("
-        );
-        let mut args = vec![Sql::from(self.id), Sql::from(signed(self.engine.clock.now()))];
-        for place in 0..places {
-            let comma = if place == 0 { "" } else { ", " };
-            // Writing to a string does not fail.
-            let _ = write!(sql, "{comma}?{}", place + 3);
-            args.push(keys.get(place).unwrap_or(last).as_bytes().into());
+        if keys.is_empty() {
+            return Ok(Vec::new());
         }
-        sql.push(')');
+        let mut args = vec![Sql::from(self.id), Sql::from(signed(self.engine.clock.now()))];
+        let places = places::keys(&keys.iter().collect::<Vec<_>>(), &mut args);
+        let sql = format!(
+            "SELECT {ENTRY} FROM kv_entries WHERE ns = ?1 AND (expires_at IS NULL OR expires_at > ?2) AND key IN ({places})"
+        );
         let rows = self.engine.database.query(&sql, args).await?;
         rows.into_values().into_iter().map(entry).collect()
     }

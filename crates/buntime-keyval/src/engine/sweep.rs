@@ -61,7 +61,7 @@ impl Tasks {
         }
     }
 
-    fn start<F: Future<Output = ()> + Send + 'static>(&self, task: impl FnOnce(Ended) -> F) {
+    pub(super) fn start<F: Future<Output = ()> + Send + 'static>(&self, task: impl FnOnce(Ended) -> F) {
         let task = tokio::spawn(task(Ended(self.ended.subscribe())));
         self.all.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }

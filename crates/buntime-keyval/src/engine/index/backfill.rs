@@ -2,15 +2,12 @@
 //! commit, so that writers wait for one part at most and what is half done when a process ends is gone on with by the next.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use buntime_database::{ErrorKind, Next, Outcome, Plan, Statement, args};
-use tokio::{
-    sync::{Notify, futures::Notified},
-    task::JoinHandle,
-};
+use tokio::sync::{Notify, futures::Notified};
 
 use super::{
     IndexKind, IndexState,
@@ -23,6 +20,7 @@ use crate::{
     engine::{
         Inner,
         row::{ENTRY, entry, signed},
+        sweep::Ended,
         write::{self, Refusal},
     },
 };
@@ -35,13 +33,11 @@ const COUNTED: i64 = 1000;
 /// How long until it is looked whether another process left something half done.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// What builds the indexes of a store.
+/// Those who wait for indexes to be built, and the task that does it.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Builders {
-    task: Mutex<Option<JoinHandle<()>>>,
     wake: Arc<Notify>,
-    ended: Arc<Notify>,
-    changed: Arc<Notify>,
+    changed: Notify,
 }
 
 impl Builders {
@@ -55,29 +51,13 @@ impl Builders {
         self.changed.notified()
     }
 
-    /// Tells them to end, whoever waits for it.
-    pub(in crate::engine) fn tell(&self) {
-        self.ended.notify_one();
-    }
-
-    pub(in crate::engine) async fn end(&self) {
-        self.tell();
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-        {
-            tracing::error!(%error, "what builds indexes failed");
-        }
-    }
-
     pub(in crate::engine) fn start(engine: &Arc<Inner>) {
-        let (weak, builders) = (Arc::downgrade(engine), &engine.builders);
-        let task = tokio::spawn(run(weak, Arc::clone(&builders.wake), Arc::clone(&builders.ended)));
-        *builders.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        let (weak, wake) = (Arc::downgrade(engine), Arc::clone(&engine.builders.wake));
+        engine.tasks.start(|ended| run(weak, wake, ended));
     }
 }
 
-async fn run(engine: Weak<Inner>, wake: Arc<Notify>, ended: Arc<Notify>) {
+async fn run(engine: Weak<Inner>, wake: Arc<Notify>, mut ended: Ended) {
     loop {
         let more = {
             let Some(engine) = engine.upgrade() else { return };
@@ -87,7 +67,7 @@ async fn run(engine: Weak<Inner>, wake: Arc<Notify>, ended: Arc<Notify>) {
             // One part after the other, between which writers get their turn.
             Ok(true) => tokio::select! {
                 biased;
-                () = ended.notified() => return,
+                () = ended.wait() => return,
                 () = tokio::task::yield_now() => continue,
             },
             Ok(false) => {}
@@ -96,7 +76,7 @@ async fn run(engine: Weak<Inner>, wake: Arc<Notify>, ended: Arc<Notify>) {
         tokio::select! {
             () = wake.notified() => {}
             () = tokio::time::sleep(LOOK) => {}
-            () = ended.notified() => return,
+            () = ended.wait() => return,
         }
     }
 }

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use buntime_database::{Outcome, Row, Rows, Statement, Value as Sql};
 
-use super::{Index, IndexInfo, IndexKind, IndexState, places};
-use crate::{Error, Key, Result, Tokenizer, engine::row::unsigned, fields::FieldPath};
+use super::{Index, IndexInfo, IndexKind, IndexState};
+use crate::{
+    Error, Key, Result, Tokenizer,
+    engine::{places, row::unsigned},
+    fields::FieldPath,
+};
 
 /// The shape, and what is declared in it, as far as what follows says which: one row at least.
 const SELECT: &str = "SELECT c.shape, i.id, i.ns, i.kind, i.prefix, i.name, i.fields, i.tokenizer, i.is_unique, i.state, \
@@ -23,7 +27,7 @@ pub(in crate::engine) fn of_namespaces(all: &[i64]) -> Vec<Statement> {
         let places = places::numbers(some, &mut args);
         Statement::new(format!("{SELECT} AND i.ns IN ({places}) WHERE c.id = 1"), args)
     };
-    all.chunks(places::KEYS).map(some).collect()
+    all.chunks(places::SOME).map(some).collect()
 }
 
 /// The statement for the one whose number is its argument.

@@ -4,18 +4,17 @@ pub(super) mod candidates;
 
 use std::{cmp::Ordering, collections::HashMap};
 
-use buntime_database::{ErrorKind, args};
+use buntime_database::{ErrorKind, Rows, args};
 
 use self::candidates::Candidates;
 use super::{
     IndexKind, IndexState,
     declared::{Declared, Live},
-    places,
 };
 use crate::{
     Entry, Error, Key, Result, Snippet, Tokenizer, What,
     engine::{
-        Namespace,
+        Namespace, places,
         row::{entry, signed, unsigned},
     },
     search::{
@@ -143,29 +142,10 @@ impl Namespace {
                 Err(error) => return Err(error.into()),
             }
         };
-        let mut found: HashMap<i64, Found> = HashMap::new();
-        for row in rows.iter() {
-            let (place, document) = (row.at::<i64>(0)?, row.at::<i64>(1)?);
-            let broken = || Error::Database(format!("the index {id} has terms that are not what was written").into());
-            let (length, occurrences) = Occurrences::read(&row.at::<Vec<u8>>(2)?).ok_or_else(broken)?;
-            let place = usize::try_from(place).map_err(|_| broken())?;
-            let one = found.entry(document).or_insert_with(|| Found { length, occurrences: vec![None; words] });
-            if let Some(slot) = one.occurrences.get_mut(place) {
-                slot.get_or_insert_default().merge(occurrences);
-            }
-        }
-        let truncated = found.len() > most;
-        let rarity = |leaf: &Leaf| {
-            let having = leaf.lookups().filter_map(|lookup| counts.get(asked.lookups.place(&lookup)?).copied()).min();
-            rank::rarity(documents, having.unwrap_or(0))
-        };
-        let average = if documents > 0 { terms as f64 / documents as f64 } else { 0.0 };
-        let matching = found.into_iter().filter(|(_, found)| found.matches(&asked.query, &asked.lookups));
-        let mut ranked: Vec<(i64, f64)> = matching
-            .map(|(document, found)| (document, found.score(&asked.query, &asked.lookups, average, &rarity)))
-            .collect();
-        ranked.sort_unstable_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then(b.0.cmp(&a.0)));
-        Ok((ranked, truncated))
+        let known = Known { id, query: asked.query.clone(), lookups: asked.lookups.clone(), counts, documents, terms };
+        // It may be long.
+        let ranking = tokio::task::spawn_blocking(move || known.rank(&rows, most));
+        ranking.await.map_err(|_| Error::Closed)?
     }
 
     /// The entries of documents, as far as they are wanted; and whether one was changed meanwhile.
@@ -177,7 +157,7 @@ impl Namespace {
         keep: Keep<'_>,
     ) -> Result<(Vec<Hit>, bool)> {
         let (mut hits, mut passed, mut changed) = (Vec::new(), 0, false);
-        for some in ranked.chunks(places::KEYS) {
+        for some in ranked.chunks(places::SOME) {
             if hits.len() >= search.limit {
                 break;
             }
@@ -221,6 +201,54 @@ impl Namespace {
                 _ => Err(Error::Database("a row of kv_docs is not what was written".into())),
             })
             .collect()
+    }
+}
+
+/// What is known of a query and its index when documents are ranked.
+struct Known {
+    id: i64,
+    query: Node,
+    lookups: Lookups,
+    /// How many documents have the term of each lookup.
+    counts: Vec<u64>,
+    documents: u64,
+    terms: u64,
+}
+
+impl Known {
+    /// Those of the candidates that match, the best first; and whether there were more than `most`.
+    fn rank(&self, candidates: &Rows, most: usize) -> Result<(Vec<(i64, f64)>, bool)> {
+        let found = self.read(candidates)?;
+        let truncated = found.len() > most;
+        let rarity = |leaf: &Leaf| {
+            let having =
+                leaf.lookups().filter_map(|lookup| self.counts.get(self.lookups.place(&lookup)?).copied()).min();
+            rank::rarity(self.documents, having.unwrap_or(0))
+        };
+        let average = if self.documents > 0 { self.terms as f64 / self.documents as f64 } else { 0.0 };
+        let matching = found.into_iter().filter(|(_, found)| found.matches(&self.query, &self.lookups));
+        let mut ranked: Vec<(i64, f64)> = matching
+            .map(|(document, found)| (document, found.score(&self.query, &self.lookups, average, &rarity)))
+            .collect();
+        ranked.sort_unstable_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then(b.0.cmp(&a.0)));
+        Ok((ranked, truncated))
+    }
+
+    fn read(&self, candidates: &Rows) -> Result<HashMap<i64, Found>> {
+        let broken =
+            || Error::Database(format!("the index {} has terms that are not what was written", self.id).into());
+        let mut all: HashMap<i64, Found> = HashMap::new();
+        for row in candidates.iter() {
+            let (place, document) = (row.at::<i64>(0)?, row.at::<i64>(1)?);
+            let (length, occurrences) = Occurrences::read(&row.at::<Vec<u8>>(2)?).ok_or_else(broken)?;
+            let place = usize::try_from(place).map_err(|_| broken())?;
+            let words = self.counts.len();
+            let one = all.entry(document).or_insert_with(|| Found { length, occurrences: vec![None; words] });
+            if let Some(slot) = one.occurrences.get_mut(place) {
+                slot.get_or_insert_default().merge(occurrences);
+            }
+        }
+        Ok(all)
     }
 }
 

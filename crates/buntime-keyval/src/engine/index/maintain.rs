@@ -9,10 +9,9 @@ use buntime_database::{Statement, Value as Sql, args};
 use super::{
     IndexKind,
     declared::{Declared, Live},
-    places::{self, KEYS},
     sorted,
 };
-use crate::{Error, Key, Result, Value, search::document::Document};
+use crate::{Error, Key, Result, Value, engine::places, search::document::Document};
 
 /// Documents of a commit are numbered from its version, so that no two have the same number, and later ones a greater.
 const DOCUMENT_BITS: u32 = 20;
@@ -72,7 +71,7 @@ impl Declared {
     pub(in crate::engine) fn before(&self, ns: i64, written: &[Written<'_>], into: &mut Vec<Statement>) {
         for index in self.indexes.iter().filter(|index| index.info.index.kind == IndexKind::Count) {
             let theirs: Vec<_> = written.iter().filter(|one| index.has(one.key) && index.counted(one.key)).collect();
-            for some in theirs.chunks(KEYS) {
+            for some in theirs.chunks(places::SOME) {
                 let kept = some.iter().filter(|one| one.value.is_some()).count();
                 let mut args = args![index.id(), ns, number(kept)];
                 let keys: Vec<&Key> = some.iter().map(|one| one.key).collect();
@@ -210,7 +209,7 @@ impl Live {
             IndexKind::Sorted { .. } => false,
             IndexKind::Search { .. } => true,
         };
-        for (at, some) in keys.chunks(KEYS).enumerate() {
+        for (at, some) in keys.chunks(places::SOME).enumerate() {
             let mut args = args![self.id()];
             let places = places::keys(some, &mut args);
             if !searches {

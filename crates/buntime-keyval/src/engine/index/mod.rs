@@ -17,7 +17,6 @@ mod declared;
 mod find;
 mod hold;
 mod maintain;
-mod places;
 #[cfg(test)]
 mod plans;
 mod sorted;

@@ -6,18 +6,25 @@ use buntime_database::Value as Sql;
 
 use crate::Key;
 
-/// Keys of one statement.
-pub(in crate::engine) const KEYS: usize = 64;
-/// Rows of one statement.
-const ROWS: usize = 64;
+/// Keys, or numbers, of one statement.
+pub(super) const SOME: usize = 64;
 
-/// As many places as the next power of two, the last key filling them: `?3, ?4, …`, the first being the one after what is
-/// bound already.
-pub(in crate::engine) fn keys(keys: &[&Key], args: &mut Vec<Sql>) -> String {
+/// Places for keys: `?3, ?4, …`, the first being the one after what is bound already.
+pub(super) fn keys(keys: &[&Key], args: &mut Vec<Sql>) -> String {
+    list(keys, |key| key.as_bytes().into(), args)
+}
+
+/// Places for numbers.
+pub(super) fn numbers(numbers: &[i64], args: &mut Vec<Sql>) -> String {
+    list(numbers, |number| (*number).into(), args)
+}
+
+/// As many places as the next power of two, the last argument filling them.
+fn list<T>(all: &[T], value: impl Fn(&T) -> Sql, args: &mut Vec<Sql>) -> String {
     let mut places = String::new();
-    for at in 0..keys.len().next_power_of_two() {
-        if let Some(key) = keys.get(at).or(keys.last()) {
-            args.push(key.as_bytes().into());
+    for at in 0..all.len().next_power_of_two() {
+        if let Some(one) = all.get(at).or(all.last()) {
+            args.push(value(one));
             let comma = if at == 0 { "" } else { ", " };
             // Writing to a string does not fail.
             let _ = write!(places, "{comma}?{}", args.len());
@@ -35,7 +42,7 @@ pub(super) fn rows<T>(
 ) {
     let mut rest = all;
     while !rest.is_empty() {
-        let size = rest.len().min(ROWS);
+        let size = rest.len().min(SOME);
         // The greatest power of two that fits.
         let size = if size.is_power_of_two() { size } else { size.next_power_of_two() / 2 };
         let (some, others) = rest.split_at(size);
@@ -44,17 +51,4 @@ pub(super) fn rows<T>(
         statement(texts.join(", "), args);
         rest = others;
     }
-}
-
-/// The same for numbers.
-pub(super) fn numbers(numbers: &[i64], args: &mut Vec<Sql>) -> String {
-    let mut places = String::new();
-    for at in 0..numbers.len().next_power_of_two() {
-        if let Some(number) = numbers.get(at).or(numbers.last()) {
-            args.push((*number).into());
-            let comma = if at == 0 { "" } else { ", " };
-            let _ = write!(places, "{comma}?{}", args.len());
-        }
-    }
-    places
 }
