@@ -180,3 +180,30 @@ async fn on_two_runners_with_one_postgresql_while_connections_are_cut() {
     first.stop().await;
     second.stop().await;
 }
+
+/// The same on one libSQL server, which cannot tell the one what the other commits: it is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_two_runners_with_one_libsql_while_its_server_is_killed() {
+    let Some(mut server) = LibsqlServer::start().await else { return };
+    let start = async || {
+        let env = std::collections::BTreeMap::from([("LIBSQL_URL_0".to_owned(), server.url())]);
+        let set = |options: &mut runner::Options| options.env = std::sync::Arc::new(env);
+        Gateway::start_in(tempfile::tempdir().unwrap(), config(0), set).await
+    };
+    let (first, second) = (start().await, start().await);
+    let mut load = load(first.addr());
+    load.others.push(format!("http://{}/p/keyval", second.addr()));
+    let (mut rng, until, mut kills) = (Rng::with_seed(load.seed), Instant::now() + load.lasts, 0);
+    let chaos = async {
+        while Instant::now() < until {
+            tokio::time::sleep(pause(&mut rng)).await;
+            server.crash();
+            kills += 1;
+            server.go_on().await;
+        }
+    };
+    let ran = load.run(chaos).await;
+    holds("two runners on libSQL", &load, &ran, kills);
+    first.stop().await;
+    second.stop().await;
+}
