@@ -7,5 +7,6 @@ mod metrics;
 mod queues;
 mod search;
 mod transfer;
+mod trigger;
 mod watches;
 mod world;

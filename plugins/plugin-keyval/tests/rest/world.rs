@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use buntime_core::services::Services;
+use buntime_core::{Plugin, services::Services};
 use buntime_database::{
     Registry,
     sqlite::{Options, Sqlite},
 };
-use buntime_testing::TestRuntime;
+use buntime_testing::{TestRuntime, TestRuntimeBuilder};
 use plugin_keyval::KeyvalPlugin;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -60,14 +60,24 @@ impl World {
         Self::with(json!({})).await
     }
 
-    pub(crate) async fn with(mut settings: Value) -> Self {
+    pub(crate) async fn with(settings: Value) -> Self {
+        Self::of(settings, |runtime| runtime).await
+    }
+
+    /// With another plugin.
+    pub(crate) async fn beside(plugin: impl Plugin) -> Self {
+        Self::of(json!({}), |runtime| runtime.plugin(plugin, json!({}))).await
+    }
+
+    async fn of(mut settings: Value, more: impl FnOnce(TestRuntimeBuilder) -> TestRuntimeBuilder) -> Self {
         settings["accessTokens"] = json!([TOKEN]);
         // Its client wants one, though nothing here is encrypted.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let sqlite = Sqlite::open(Options::memory()).await.expect("a database in memory");
         let services = Services::default();
         services.provide::<Registry>(Arc::new(Registry::builder().add(Arc::new(sqlite), true).build().expect("one")));
-        let runtime = TestRuntime::builder().plugin(KeyvalPlugin, settings).services(services).start().await;
+        let runtime = TestRuntime::builder().plugin(KeyvalPlugin, settings).services(services);
+        let runtime = more(runtime).start().await;
         Self { runtime, client: reqwest::Client::new() }
     }
 
