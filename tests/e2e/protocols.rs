@@ -87,3 +87,25 @@ async fn tls_with_both_protocols_and_a_new_certificate() {
     assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
     gateway.stop().await;
 }
+
+/// A client without `TCP_NODELAY` sends the rest of a request when its beginning is acknowledged. Kernels put that off for
+/// 40 ms where they expect an answer to go along with it, which waits for the rest.
+#[tokio::test]
+async fn a_request_in_pieces_is_not_kept_waiting() {
+    let upstream = FakeUpstream::start(echo()).await;
+    let gateway = Gateway::start(proxying(&[rule("x", &upstream.url())])).await;
+    let mut client = Raw::connect(gateway.addr()).await;
+    let mut took = Vec::new();
+    for number in 1000..1040 {
+        let begun = std::time::Instant::now();
+        client.send("POST /x/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 8\r\n\r\n").await;
+        client.send("the ").await;
+        client.send(format!("{number}")).await;
+        client.until(&format!("the {number}")).await;
+        took.push(begun.elapsed());
+    }
+    // The quicker half, for the machine may have other work: a single delayed acknowledgement is longer.
+    took.sort_unstable();
+    assert!(took[20] < std::time::Duration::from_millis(35), "{took:?}");
+    gateway.stop().await;
+}

@@ -148,7 +148,13 @@ pub(crate) struct GuardedIo<T> {
     shut: bool,
 }
 
-impl<T: AsyncRead + Unpin> GuardedIo<T> {
+/// A stream whose other end may be waiting to hear that what it sent has arrived.
+pub(crate) trait Acknowledge {
+    /// Says so at once.
+    fn acknowledge(&self);
+}
+
+impl<T: AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
     /// HTTP/1: `read` has been read from `inner` already.
     pub(crate) fn http1(inner: T, read: BytesMut, limits: WireLimits, link: Arc<LinkState>) -> Self {
         let mut framing = Framing::new(limits);
@@ -178,9 +184,15 @@ impl<T: AsyncRead + Unpin> GuardedIo<T> {
             return;
         }
         let partial = framing.is_at_head() && self.held.len() > self.vetted;
+        let in_body = !framing.is_at_head() && !framing.is_undecided();
         self.link.heads.store(framing.heads(), Relaxed);
         self.link.partial_head.store(partial, Relaxed);
-        self.link.in_body.store(!framing.is_at_head() && !framing.is_undecided(), Relaxed);
+        self.link.in_body.store(in_body, Relaxed);
+        if partial || in_body {
+            // A client that sends a request in pieces and knows no TCP_NODELAY (Deno's is one) holds the next piece back
+            // until the last is acknowledged, which a kernel that expects an answer puts off for 40 ms.
+            self.inner.acknowledge();
+        }
     }
 
     /// Has the request that asked for an upgrade been answered, and how? If not, the answer wakes who reads.
@@ -284,7 +296,7 @@ impl<T: AsyncRead + Unpin> GuardedIo<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for GuardedIo<T> {
+impl<T: AsyncRead + Acknowledge + Unpin> AsyncRead for GuardedIo<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
@@ -322,7 +334,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for GuardedIo<T> {
     }
 }
 
-impl<T: AsyncWrite + AsyncRead + Unpin> GuardedIo<T> {
+impl<T: AsyncWrite + AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
     fn note_write(&self, result: &Poll<io::Result<usize>>) {
         match result {
             Poll::Ready(Ok(count)) => {
@@ -335,7 +347,7 @@ impl<T: AsyncWrite + AsyncRead + Unpin> GuardedIo<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedIo<T> {
+impl<T: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncWrite for GuardedIo<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.inner).poll_write(cx, data);
         self.note_write(&result);

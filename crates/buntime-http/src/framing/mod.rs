@@ -12,7 +12,7 @@ mod track;
 
 use buntime_core::{Error, ErrorKind};
 
-pub(crate) use guarded::{GuardedIo, InFlight, LinkState};
+pub(crate) use guarded::{Acknowledge, GuardedIo, InFlight, LinkState};
 pub(crate) use head::host_is_valid;
 
 /// What of a connection's limits concerns framing.

@@ -13,6 +13,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::stats::Open;
+use crate::framing::Acknowledge;
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -33,6 +34,20 @@ impl Stream {
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, open: Open) -> Self {
         Self { kind: Kind::Tls(Box::new(stream)), _open: open }
+    }
+}
+
+impl Acknowledge for Stream {
+    fn acknowledge(&self) {
+        let socket = match &self.kind {
+            Kind::Plain(stream) => stream,
+            Kind::Tls(stream) => stream.get_ref().0,
+        };
+        // Nothing is lost if it cannot be had: the acknowledgement comes later.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::sockopt::set_tcp_quickack(socket, true);
+        #[cfg(not(target_os = "linux"))]
+        let _ = socket;
     }
 }
 
