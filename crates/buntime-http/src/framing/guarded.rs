@@ -246,7 +246,11 @@ impl<T: AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
         if got == 0 {
             return Poll::Ready(Ok(true));
         }
-        let Mode::Judged(framing) = &mut self.mode else { return Poll::Ready(Ok(true)) };
+        let Mode::Judged(framing) = &mut self.mode else {
+            // A frame may be in pieces, too; who reads it knows, and this does not.
+            self.inner.acknowledge();
+            return Poll::Ready(Ok(true));
+        };
         let pass = framing.feed(&out.filled()[before..]);
         if pass < got {
             self.held.extend_from_slice(&out.filled()[before + pass..]);
