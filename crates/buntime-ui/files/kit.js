@@ -43,7 +43,7 @@ export class Failure extends Error {
   }
 }
 
-/** Asks an API; JSON goes in and comes out. A browser says itself where the request comes from. */
+/** Asks an API, with header fields more if any; JSON goes in and comes out. A browser says itself where it comes from. */
 export async function call(method, path, body, headers = {}) {
   const options = { method, headers: { accept: 'application/json', ...headers }, cache: 'no-store' }
   if (body !== undefined) {

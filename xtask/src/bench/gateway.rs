@@ -50,7 +50,6 @@ pub(super) enum Policies {
 
 impl Policies {
     const KEY: &'static str = "the-key-of-a-consumer-of-the-bench";
-    const KEY_FIELD: &'static str = "X-API-Key: the-key-of-a-consumer-of-the-bench";
 
     pub(super) fn words(self) -> &'static str {
         match self {
@@ -92,7 +91,7 @@ impl Through {
             Self::Rule(_) | Self::Balanced(_) => Asks::ROOT,
             // Several routes match: by their paths, by their hosts.
             Self::Routes(..) => Asks { path: "/a1/b/c", host: Some("www.example.org"), ..Asks::ROOT },
-            Self::Behind(Policies::Governed, _) => Asks { header: Some(Policies::KEY_FIELD), ..Asks::ROOT },
+            Self::Behind(Policies::Governed, _) => Asks { header: Some(("X-API-Key", Policies::KEY)), ..Asks::ROOT },
             Self::Behind(..) => Asks::ROOT,
         }
     }

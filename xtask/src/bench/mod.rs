@@ -53,6 +53,16 @@ impl Contender {
     }
 }
 
+/// What all parts of a run share.
+struct Bench<'a> {
+    wrk: &'a wrk::Wrk,
+    program: &'a Path,
+    dir: &'a Path,
+    /// How long one round of a contender is.
+    round: Duration,
+    rounds: u64,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Rounds of 3 seconds, and fewer requests for the memory figures
@@ -99,6 +109,7 @@ pub(crate) fn run(args: &Args) -> Result {
     let mut memory = Memory { rest: gateway.rss()?, ..Memory::default() };
 
     let round_time = Duration::from_secs(round);
+    let bench = Bench { wrk: &wrk, program: &program, dir, round: round_time, rounds };
     let mut rows = {
         let nginx = Nginx::proxy("nginx", dir, &[first], log)?;
         let haproxy = Haproxy::start("haproxy", dir, &[first], log)?;
@@ -114,11 +125,11 @@ pub(crate) fn run(args: &Args) -> Result {
             Contender::new(Scenario::Balanced, "haproxy", haproxy_of_all.port),
             Contender::new(Scenario::Balanced, "buntime", balanced.port),
         ];
-        measure(&wrk, &contenders, &CONCURRENCY, round_time, rounds)?
+        bench.measure(&contenders, &CONCURRENCY)?
     };
-    rows.extend(few_and_many_routes(&wrk, &program, dir, first, round_time, rounds)?);
-    rows.extend(policies(&wrk, &program, dir, first, round_time, rounds)?);
-    rows.extend(cache_hits(&wrk, &program, dir, first, round_time, rounds)?);
+    rows.extend(few_and_many_routes(&bench, first)?);
+    rows.extend(policies(&bench, first)?);
+    rows.extend(cache_hits(&bench, first)?);
 
     let (warm, many) = if args.quick { (20_000, 100_000) } else { (100_000, 1_000_000) };
     memory.requests = many;
@@ -162,18 +173,11 @@ fn pause_for_rest() {
 }
 
 /// The same gateway with 10 routes and with 10,000.
-fn few_and_many_routes(
-    wrk: &wrk::Wrk,
-    program: &Path,
-    dir: &Path,
-    upstream: u16,
-    round: Duration,
-    rounds: u64,
-) -> Result<Vec<Row>> {
+fn few_and_many_routes(bench: &Bench<'_>, upstream: u16) -> Result<Vec<Row>> {
     let start = |name: &str, count: usize| {
         let through = Through::Routes(count, upstream);
         let asks = through.asks();
-        Gateway::start(name, program, dir, through, false).map(|gateway| (gateway, asks))
+        bench.start(name, through).map(|gateway| (gateway, asks))
     };
     let (few, many) = (start("buntime-few", 10)?, start("buntime-many", 10_000)?);
     let contender = |target, (gateway, asks): &(Gateway, Asks)| Contender {
@@ -181,23 +185,16 @@ fn few_and_many_routes(
         ..Contender::new(Scenario::Routes, target, gateway.port)
     };
     let contenders = [contender("10 routes", &few), contender("10,000 routes", &many)];
-    measure(wrk, &contenders, &[50], round, rounds)
+    bench.measure(&contenders, &[50])
 }
 
 /// A service with nothing before it, with the usual, with a limit, and with what a public API has.
-fn policies(
-    wrk: &wrk::Wrk,
-    program: &Path,
-    dir: &Path,
-    upstream: u16,
-    round: Duration,
-    rounds: u64,
-) -> Result<Vec<Row>> {
+fn policies(bench: &Bench<'_>, upstream: u16) -> Result<Vec<Row>> {
     let all = [Policies::Nothing, Policies::Usual, Policies::Limit, Policies::Governed];
     let start = |policies: Policies| {
         let through = Through::Behind(policies, upstream);
         let asks = through.asks();
-        Gateway::start(policies.words(), program, dir, through, false).map(|gateway| (policies, gateway, asks))
+        bench.start(policies.words(), through).map(|gateway| (policies, gateway, asks))
     };
     let running = all.into_iter().map(start).collect::<Result<Vec<_>>>()?;
     let contenders: Vec<_> = running
@@ -207,64 +204,58 @@ fn policies(
             ..Contender::new(Scenario::Policies, policies.words(), gateway.port)
         })
         .collect();
-    measure(wrk, &contenders, &CONCURRENCY, round, rounds)
+    bench.measure(&contenders, &CONCURRENCY)
 }
 
 /// Answers that both have stored.
-fn cache_hits(
-    wrk: &wrk::Wrk,
-    program: &Path,
-    dir: &Path,
-    upstream: u16,
-    round: Duration,
-    rounds: u64,
-) -> Result<Vec<Row>> {
-    let nginx = Nginx::cache("nginx-cache", dir, upstream, false)?;
-    let gateway = Gateway::start("buntime-cache", program, dir, Through::Behind(Policies::Cache, upstream), false)?;
+fn cache_hits(bench: &Bench<'_>, upstream: u16) -> Result<Vec<Row>> {
+    let nginx = Nginx::cache("nginx-cache", bench.dir, upstream, false)?;
+    let gateway = bench.start("buntime-cache", Through::Behind(Policies::Cache, upstream))?;
     let contenders = [("nginx", nginx.port), ("buntime", gateway.port)];
     for (name, port) in contenders {
-        let (_, first) = loopback::get(port, "/")?;
+        loopback::get(port, "/")?;
         let (head, _) = loopback::ask(port, "/")?;
         if !head.to_ascii_lowercase().contains("x-cache: hit") {
-            return Err(format!("{name} did not store what the upstream answers: {head} {first}").into());
+            return Err(format!("{name} did not store what the upstream answers: {head}").into());
         }
     }
     let contenders = contenders.map(|(name, port)| Contender::new(Scenario::Cache, name, port));
-    measure(wrk, &contenders, &[50], round, rounds)
+    bench.measure(&contenders, &[50])
 }
 
-fn measure(
-    wrk: &wrk::Wrk,
-    contenders: &[Contender],
-    concurrencies: &[u32],
-    round: Duration,
-    rounds: u64,
-) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for concurrency in concurrencies.iter().copied() {
-        let load = |one: &Contender, time| Load { port: one.port, asks: one.asks, concurrency, time };
-        let mut measured: Vec<Vec<Measured>> = vec![Vec::new(); contenders.len()];
-        for one in contenders {
-            wrk.run(&load(one, Duration::from_secs(1)))?;
-        }
-        for at in 0..rounds {
-            eprintln!("bench: {concurrency} connections, round {} of {rounds}", at + 1);
-            // Another one begins each time: the first of a round finds a machine that has rested.
-            for step in 0..contenders.len() {
-                let index = (step + at as usize) % contenders.len();
-                let (Some(one), Some(list)) = (contenders.get(index), measured.get_mut(index)) else { continue };
-                let result = wrk.run(&load(one, round))?;
-                if result.failures() > 0 {
-                    let (name, failures) = (one.target, result.failures());
-                    return Err(format!("{name} failed {failures} requests under load: {result:?}").into());
-                }
-                list.push(result);
-            }
-        }
-        let results = contenders.iter().zip(measured);
-        rows.extend(results.map(|(one, rounds)| Row::median(one.scenario, one.target, concurrency, &rounds)));
+impl Bench<'_> {
+    fn start(&self, name: &str, through: Through) -> Result<Gateway> {
+        Gateway::start(name, self.program, self.dir, through, false)
     }
-    Ok(rows)
+
+    fn measure(&self, contenders: &[Contender], concurrencies: &[u32]) -> Result<Vec<Row>> {
+        let Self { wrk, round, rounds, .. } = *self;
+        let mut rows = Vec::new();
+        for concurrency in concurrencies.iter().copied() {
+            let load = |one: &Contender, time| Load { port: one.port, asks: one.asks, concurrency, time };
+            let mut measured: Vec<Vec<Measured>> = vec![Vec::new(); contenders.len()];
+            for one in contenders {
+                wrk.run(&load(one, Duration::from_secs(1)))?;
+            }
+            for at in 0..rounds {
+                eprintln!("bench: {concurrency} connections, round {} of {rounds}", at + 1);
+                // Another one begins each time: the first of a round finds a machine that has rested.
+                for step in 0..contenders.len() {
+                    let index = (step + at as usize) % contenders.len();
+                    let (Some(one), Some(list)) = (contenders.get(index), measured.get_mut(index)) else { continue };
+                    let result = wrk.run(&load(one, round))?;
+                    if result.failures() > 0 {
+                        let (name, failures) = (one.target, result.failures());
+                        return Err(format!("{name} failed {failures} requests under load: {result:?}").into());
+                    }
+                    list.push(result);
+                }
+            }
+            let results = contenders.iter().zip(measured);
+            rows.extend(results.map(|(one, rounds)| Row::median(one.scenario, one.target, concurrency, &rounds)));
+        }
+        Ok(rows)
+    }
 }
 
 /// At least so many requests more; then its memory in bytes.

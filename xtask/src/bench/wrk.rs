@@ -28,7 +28,7 @@ pub(super) struct Asks {
     /// What `Host` says; `None` is the address.
     pub(super) host: Option<&'static str>,
     /// A header field more.
-    pub(super) header: Option<&'static str>,
+    pub(super) header: Option<(&'static str, &'static str)>,
     /// A script that makes the requests, from the root of the repository.
     pub(super) script: Option<&'static str>,
 }
@@ -70,8 +70,8 @@ impl Wrk {
         if let Some(host) = load.asks.host {
             command.arg("-H").arg(format!("Host: {host}"));
         }
-        if let Some(header) = load.asks.header {
-            command.args(["-H", header]);
+        if let Some((name, value)) = load.asks.header {
+            command.arg("-H").arg(format!("{name}: {value}"));
         }
         if let Some(script) = load.asks.script {
             command.arg("-s").arg(root().join(script));

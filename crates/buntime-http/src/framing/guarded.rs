@@ -148,9 +148,11 @@ pub(crate) struct GuardedIo<T> {
     shut: bool,
 }
 
-/// A stream whose other end may be waiting to hear that what it sent has arrived.
+/// A stream whose other end may be waiting to hear that what it sent has arrived: a client that sends a request in pieces
+/// and knows no `TCP_NODELAY` (Deno's is one) holds the next piece back until the last is acknowledged, which a kernel that
+/// expects an answer puts off for 40 ms.
 pub(crate) trait Acknowledge {
-    /// Says so at once.
+    /// Says so at once; one system call.
     fn acknowledge(&self);
 }
 
@@ -189,8 +191,6 @@ impl<T: AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
         self.link.partial_head.store(partial, Relaxed);
         self.link.in_body.store(in_body, Relaxed);
         if partial || in_body {
-            // A client that sends a request in pieces and knows no TCP_NODELAY (Deno's is one) holds the next piece back
-            // until the last is acknowledged, which a kernel that expects an answer puts off for 40 ms.
             self.inner.acknowledge();
         }
     }
@@ -247,7 +247,7 @@ impl<T: AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
             return Poll::Ready(Ok(true));
         }
         let Mode::Judged(framing) = &mut self.mode else {
-            // A frame may be in pieces, too; who reads it knows, and this does not.
+            // What is in pieces here is not known: frames of HTTP/2 are not looked into.
             self.inner.acknowledge();
             return Poll::Ready(Ok(true));
         };

@@ -7,13 +7,13 @@ use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::BytesMut;
 use http::{HeaderName, HeaderValue, Method, header};
-use http_body_util::BodyExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 
 use super::{
     Inner, answer,
     answer::Failed,
+    endless,
     events::{Event, next_event},
     exchange::{Does, To, Tries},
 };
@@ -119,7 +119,6 @@ impl RemoteChanges {
     }
 
     async fn event(&mut self) -> Result<Event> {
-        let lost = |why: &'static str| Error::Unavailable(why.into());
         loop {
             if let Some(event) = next_event(&mut self.read) {
                 return Ok(event);
@@ -127,16 +126,7 @@ impl RemoteChanges {
             if self.read.len() > LARGEST {
                 return Err(answer::unreadable(Does::Reads));
             }
-            let Some(body) = &mut self.body else { return Err(lost("there is no connection")) };
-            match tokio::time::timeout(self.of.options.silence, body.frame()).await {
-                Ok(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.read.extend_from_slice(&data);
-                    }
-                }
-                Ok(Some(Err(_)) | None) => return Err(lost("it ended")),
-                Err(_) => return Err(lost("nothing was heard for too long")),
-            }
+            endless::more(&mut self.body, &mut self.read, self.of.options.silence).await?;
         }
     }
 

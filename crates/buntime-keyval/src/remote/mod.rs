@@ -5,6 +5,7 @@
 
 mod answer;
 mod below;
+mod endless;
 mod events;
 mod exchange;
 mod metadata;

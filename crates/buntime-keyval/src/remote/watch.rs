@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::{Buf, BytesMut};
-use http_body_util::BodyExt;
 use prost::Message as _;
 
 use super::{
     Inner,
     answer::{self, Failed},
+    endless,
     exchange::{Does, Tries},
 };
 use crate::{Entry, Error, Key, Result, States, wire};
@@ -111,7 +111,6 @@ impl RemoteWatch {
 
     /// The next message; `None` is a sign of life. Each is behind its length in four bytes.
     async fn message(&mut self) -> Result<Option<wire::WatchOutput>> {
-        let lost = |why: &'static str| Error::Unavailable(why.into());
         loop {
             if let Some(length) = self.read.first_chunk::<4>() {
                 let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
@@ -128,16 +127,7 @@ impl RemoteWatch {
                     return told.map(Some).map_err(|_| answer::unreadable(Does::Reads));
                 }
             }
-            let Some(body) = &mut self.body else { return Err(lost("there is no connection")) };
-            match tokio::time::timeout(self.of.options.silence, body.frame()).await {
-                Ok(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.read.extend_from_slice(&data);
-                    }
-                }
-                Ok(Some(Err(_)) | None) => return Err(lost("it ended")),
-                Err(_) => return Err(lost("nothing was heard for too long")),
-            }
+            endless::more(&mut self.body, &mut self.read, self.of.options.silence).await?;
         }
     }
 

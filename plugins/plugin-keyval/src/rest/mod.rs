@@ -12,6 +12,7 @@ mod events;
 mod keys;
 mod list;
 mod metrics;
+mod namespaces;
 mod preconditions;
 mod queue;
 mod refused;
@@ -77,8 +78,8 @@ pub(crate) fn router(face: Face, value: usize) -> Router {
         .merge(entries())
         .merge(queue::router())
         .merge(search::router())
-        .route("/tree", get(tree::children))
         .merge(watch::router())
+        .route("/tree", get(tree::children))
         .route("/export", get(transfer::export::export))
         .route("/import", post(transfer::import::import))
         .route("/metrics", get(metrics::json))
@@ -92,12 +93,7 @@ pub(crate) fn router(face: Face, value: usize) -> Router {
 /// The same for administrators, below `/admin`, and the namespaces themselves. Whoever mounts it says who they are.
 pub(crate) fn administration(face: Face, value: usize) -> Router {
     let face = Face { access: Access::Judged, ..face };
-    let rest = Rest { face: face.clone(), limits: limits(value), default: Arc::default() };
-    let namespaces = Router::new()
-        .route("/namespaces", get(tree::namespaces))
-        .route("/namespaces/{name}", axum::routing::put(tree::set_quota))
-        .with_state(rest);
-    Router::new().nest("/admin", namespaces.merge(router(face, value)))
+    Router::new().nest("/admin", namespaces::router(face.clone()).merge(router(face, value)))
 }
 
 fn entries() -> Router<Rest> {

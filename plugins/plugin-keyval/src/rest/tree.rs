@@ -1,19 +1,19 @@
-//! Keys as a tree, page by page, and which namespaces there are.
+//! Keys as a tree, page by page.
 
-use axum::{extract::Path, response::Response};
+use axum::response::Response;
 use buntime_keyval::{
-    Key, Limits,
-    engine::{Child, NamespaceInfo, Quota},
+    Key,
+    engine::Child,
     json::{key_to_json, key_to_path},
 };
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Refused, Rest,
+    Refused,
     asked::{key_path, limit, text},
     caller::Caller,
-    sent::{Asked, Sent},
+    sent::Asked,
     show,
 };
 use crate::ops::Op;
@@ -49,35 +49,4 @@ fn shown(child: &Child) -> Json {
 
 fn named(key: &Key) -> Json {
     json!({ "key": key_to_json(key), "path": key_to_path(key) })
-}
-
-/// All namespaces.
-pub(super) async fn namespaces(rest: axum::extract::State<Rest>) -> Result<Response, Refused> {
-    let all = rest.face.engine.namespaces().await?;
-    Ok(show::answer(json!({ "namespaces": all.iter().map(quota_of).collect::<Json>() })))
-}
-
-fn quota_of(NamespaceInfo { name, quota }: &NamespaceInfo) -> Json {
-    let quota = quota.clone().unwrap_or_default();
-    json!({ "name": name, "maxEntries": quota.entries, "maxBytes": quota.bytes })
-}
-
-/// What a namespace may hold from now on; `null` and nothing are without a limit.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct May {
-    max_entries: Option<u64>,
-    max_bytes: Option<u64>,
-}
-
-/// Makes a namespace if need be, and says what it may hold.
-pub(super) async fn set_quota(
-    rest: axum::extract::State<Rest>,
-    Path(name): Path<String>,
-    Sent(may): Sent<May>,
-) -> Result<Response, Refused> {
-    let quota = Quota { entries: may.max_entries, bytes: may.max_bytes };
-    let kv = rest.face.engine.namespace(&name, Limits::DENO).await?;
-    kv.set_quota(quota.clone()).await?;
-    Ok(show::answer(quota_of(&NamespaceInfo { name, quota: Some(quota) })))
 }
