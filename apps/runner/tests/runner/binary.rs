@@ -85,13 +85,11 @@ async fn signals_stop_it_in_order() {
 async fn a_running_exchange_may_finish_while_it_drains() {
     let dir = dir(&json!({ "plugins": [], "server": { "shutdownGrace": "20s" } }));
     let process = Process::start(dir.path()).await;
-    // Two requests in one connection; the second is asked once the runner drains.
+    // The head is there before it drains, and may not have been read; the body comes after.
     let mut stream = process.connect().await;
     let head =
         "PUT /api/plugins/x HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
-    // It is being read: the body has not come.
-    assert!(process.get("/livez").await.contains("live"));
     process.tell(Signal::TERM);
     let gone = async || TcpStream::connect(("127.0.0.1", process.port)).await.is_err();
     eventually("no new connections", gone).await;
@@ -108,7 +106,6 @@ async fn a_second_signal_ends_at_once() {
     let process = Process::start(dir.path()).await;
     let mut held = process.connect().await;
     held.write_all(b"PUT /api/plugins/x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n").await.unwrap();
-    assert!(process.get("/livez").await.contains("live"));
     process.tell(Signal::TERM);
     let gone = async || TcpStream::connect(("127.0.0.1", process.port)).await.is_err();
     eventually("it drains", gone).await;

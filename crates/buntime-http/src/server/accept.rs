@@ -1,6 +1,6 @@
 //! Accepting, in one place. Never ends because of an error: a server without file descriptors waits for some.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,40 +27,67 @@ pub(super) async fn accept(
     control: &Arc<Control>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let told = Arc::new(Semaphore::new(MAX_TOLD));
+    let door = Door { workers, control, told: Arc::new(Semaphore::new(MAX_TOLD)) };
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
-            () = shutdown.as_mut() => return,
+            () = shutdown.as_mut() => break,
             accepted = listener.accept() => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => door.admit(stream, peer),
             Err(error) => {
                 // A connection that broke before it was accepted says nothing of the next one.
                 if !matches!(
                     error.kind(),
-                    std::io::ErrorKind::ConnectionAborted
-                        | std::io::ErrorKind::ConnectionReset
-                        | std::io::ErrorKind::Interrupted
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
                 ) {
                     tracing::warn!(%error, "cannot accept connections for now");
                     tokio::time::sleep(PAUSE).await;
                 }
-                continue;
             }
-        };
-        if control.stats.open() >= control.limits.load().max_connections {
-            control.stats.count_refused();
-            refuse(stream, control, &told);
-            continue;
         }
-        let Some(worker) = least_busy(workers) else { return };
-        let open = Open::new(&control.stats, &worker.open, &control.all_closed);
+    }
+    door.admit_waiting(listener);
+}
+
+/// Where connections come in.
+struct Door<'a> {
+    workers: &'a [Worker],
+    control: &'a Arc<Control>,
+    told: Arc<Semaphore>,
+}
+
+impl Door<'_> {
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        if self.control.stats.open() >= self.control.limits.load().max_connections {
+            self.control.stats.count_refused();
+            refuse(stream, self.control, &self.told);
+            return;
+        }
         // Leaves this runtime's poller; the worker registers it with its own.
         match stream.into_std() {
-            Ok(stream) => worker.take(Arrival { stream, peer, open }),
+            Ok(stream) => self.hand_over(stream, peer),
             Err(error) => tracing::debug!(%error, %peer, "a connection was lost on its way to its worker"),
+        }
+    }
+
+    fn hand_over(&self, stream: std::net::TcpStream, peer: SocketAddr) {
+        let Some(worker) = least_busy(self.workers) else { return };
+        let open = Open::new(&self.control.stats, &worker.open, &self.control.all_closed);
+        worker.take(Arrival { stream, peer, open });
+    }
+
+    /// Those whom the system has let in already: closing the listener would reset them, and what they sent.
+    fn admit_waiting(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        while self.control.stats.open() < self.control.limits.load().max_connections
+            && let Ok((stream, peer)) = listener.accept()
+        {
+            match stream.set_nonblocking(true) {
+                Ok(()) => self.hand_over(stream, peer),
+                Err(error) => tracing::debug!(%error, %peer, "a connection was lost on its way to its worker"),
+            }
         }
     }
 }
@@ -79,7 +106,7 @@ fn refuse(mut stream: TcpStream, control: &Control, told: &Arc<Semaphore>) {
             // What was sent to us is read, lest closing throws our answer away.
             let mut scratch = [0u8; 1024];
             while stream.read(&mut scratch).await? > 0 {}
-            Ok::<_, std::io::Error>(())
+            Ok::<_, io::Error>(())
         };
         let _ = tokio::time::timeout(TELL_TIMEOUT, tell).await;
     });

@@ -6,6 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use bytes::BytesMut;
@@ -16,7 +17,11 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 use super::{
     ConnectionInfo, Control, Limits, Serve,
@@ -31,6 +36,9 @@ use crate::framing::{GuardedIo, LinkState, WireLimits};
 /// What every HTTP/2 connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How long a connection that has said nothing is waited for once the server stops: what was sent before may be on its way.
+const LAST_WORD: Duration = Duration::from_millis(200);
+
 enum Protocol {
     Http1,
     Http2,
@@ -42,8 +50,7 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, context: WorkerContext, serv
     let opened = tokio::select! {
         biased;
         () = context.cut.cancelled() => return,
-        // Nothing was asked yet, so there is nothing to finish.
-        () = context.stopping.cancelled() => return,
+        () = nothing_asked(&context) => return,
         opened = open(arrival, &context, &limits) => opened,
     };
     let (stream, protocol, read, info) = match opened {
@@ -80,6 +87,12 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, context: WorkerContext, serv
             drive(connection, http2::Connection::graceful_shutdown, watched, &context.control, peer).await;
         }
     }
+}
+
+/// Ends some time after the server stops.
+async fn nothing_asked(context: &WorkerContext) {
+    context.stopping.cancelled().await;
+    sleep(LAST_WORD).await;
 }
 
 type Opened = (Stream, Protocol, BytesMut, ConnectionInfo);
@@ -178,23 +191,25 @@ async fn drive<C, E>(
     E: std::error::Error,
 {
     let mut connection = pin!(connection);
-    let mut is_stopping = false;
-    poll_fn(|task| {
+    let (mut is_new, mut is_stopping) = (true, false);
+    let ended = poll_fn(|task| {
         let orders = watched.orders(task.waker());
         if orders.end() {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
         // Before it is polled, so that an answer that becomes ready while the server stops already says
-        // `Connection: close`.
+        // `Connection: close`. But for the first time: hyper does not know that something was read, and would drop it.
         if orders.close() || (!is_stopping && control.is_stopping()) {
             is_stopping = true;
+            if is_new && let Poll::Ready(ended) = connection.as_mut().poll(task) {
+                return Poll::Ready(ended);
+            }
             close(connection.as_mut());
         }
-        connection.as_mut().poll(task).map(|ended| {
-            if let Err(error) = ended {
-                tracing::debug!(%error, %peer, "a connection ended with an error");
-            }
-        })
-    })
-    .await;
+        is_new = false;
+        connection.as_mut().poll(task)
+    });
+    if let Err(error) = ended.await {
+        tracing::debug!(%error, %peer, "a connection ended with an error");
+    }
 }

@@ -54,6 +54,24 @@ async fn running_exchanges_end_and_idle_connections_close() {
 }
 
 #[tokio::test]
+async fn what_was_sent_before_is_answered() {
+    let server = TestServer::start(Limits::default(), |_, _| Box::pin(async { Response::new(Body::from("done")) }));
+    // Some of them not accepted yet, some accepted and not read.
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        let mut client = server.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        clients.push(client);
+    }
+    let stopped = tokio::spawn(server.stopped());
+    for mut client in clients {
+        let answer = client.rest().await;
+        assert!(answer.ends_with("done"), "{answer}");
+    }
+    assert_eq!(stopped.await.unwrap().cut(), 0);
+}
+
+#[tokio::test]
 async fn what_does_not_end_is_cut() {
     let (started, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let limits = Limits { shutdown_grace: Duration::from_millis(100), ..Limits::default() };
