@@ -63,7 +63,11 @@ pub(super) fn open_session(options: &Options) -> Result<Guarded> {
 /// A connection that only reads. The file is there: the writer is opened first.
 pub(super) fn open_reader(options: &Options) -> Result<Guarded> {
     let path = options.path().ok_or_else(|| Error::new(ErrorKind::Open, "a database in memory has no readers"))?;
-    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, options)
+    let guarded = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, options)?;
+    // From here on, who reads says how long to wait for another process.
+    let waits = guarded.connection.busy_timeout(std::time::Duration::ZERO);
+    waits.map_err(|error| failed(Some(path), &error, &guarded.guard))?;
+    Ok(guarded)
 }
 
 fn open(path: &Path, flags: OpenFlags, options: &Options) -> Result<Guarded> {

@@ -53,6 +53,8 @@ pub(super) struct Guard {
 struct Limit {
     deadline: Option<Instant>,
     canceled: Option<Arc<AtomicBool>>,
+    /// How many more looks it may take. `None`: any number.
+    looks: Option<u8>,
     hit: Option<ErrorKind>,
 }
 
@@ -87,10 +89,21 @@ impl Guard {
         canceled: Option<Arc<AtomicBool>>,
         work: impl FnOnce() -> T,
     ) -> T {
-        *lock(&self.limit) = Limit { deadline: Instant::now().checked_add(timeout), canceled, hit: None };
+        let deadline = Instant::now().checked_add(timeout);
+        self.within(Limit { deadline, canceled, ..Limit::default() }, work)
+    }
+
+    /// Runs a caller's work, interrupted after at least [`STEPS`] and less than twice as many: SQLite counts on from where a
+    /// compiled statement ended before.
+    pub(super) fn briefly<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.within(Limit { looks: Some(1), ..Limit::default() }, work)
+    }
+
+    fn within<T>(&self, limit: Limit, work: impl FnOnce() -> T) -> T {
+        *lock(&self.limit) = limit;
         let result = work();
         let mut limit = lock(&self.limit);
-        (limit.deadline, limit.canceled) = (None, None);
+        (limit.deadline, limit.canceled, limit.looks) = (None, None, None);
         result
     }
 
@@ -113,6 +126,12 @@ impl Guard {
         if limit.canceled.as_ref().is_some_and(|canceled| canceled.load(Ordering::Relaxed)) {
             limit.hit = Some(ErrorKind::Canceled);
         } else if limit.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            limit.hit = Some(ErrorKind::Timeout);
+        } else if let Some(looks) = limit.looks {
+            limit.looks = looks.checked_sub(1);
+            if limit.looks.is_some() {
+                return false;
+            }
             limit.hit = Some(ErrorKind::Timeout);
         } else {
             return false;

@@ -3,7 +3,8 @@
 //! SQLite has one writer at a time whatever one does, and a durable commit costs a flush of the disk. So all writes
 //! go to one thread through a bounded queue; what waits when a commit ends is committed together by the next one.
 //! Each request is a savepoint of its own inside that commit, and is answered only after it. Reads run beside it on
-//! read-only connections (write-ahead log), each seeing what was committed when it began.
+//! read-only connections (write-ahead log), each seeing what was committed when it began: short ones on the caller's own
+//! thread, which they keep for at most a fraction of a millisecond, others on the readers'.
 //!
 //! Callers cannot start transactions outside of a session, attach files, set pragmas or make temporary tables: connections are shared.
 //! Several processes may open one file; they wait for each other up to the busy timeout.
@@ -42,8 +43,8 @@ pub struct Sqlite {
     options: Arc<Options>,
     writer: mpsc::Sender<writer::Job>,
     writer_alive: watch::Receiver<usize>,
-    readers: mpsc::Sender<reader::Job>,
-    readers_alive: watch::Receiver<usize>,
+    /// `None`: a database in memory belongs to its one connection, so that one reads too.
+    readers: Option<reader::Readers>,
     counters: Arc<writer::Counters>,
     sessions: session::Sessions,
 }
@@ -65,15 +66,11 @@ impl Sqlite {
         let options = Arc::new(options);
         let counters = Arc::new(writer::Counters::default());
         let write = connection::open_writer(&options)?;
-        // A database in memory belongs to its one connection, so that one reads too.
-        let reads = if options.path().is_some() { options.readers } else { 0 };
-        let read = (0..reads).map(|_| connection::open_reader(&options)).collect::<Result<Vec<_>>>()?;
-
+        let readers = options.path().is_some().then(|| reader::Readers::open(&options)).transpose()?;
         let turn = session::Turn::default();
         let sessions = session::Sessions::new(&options, &turn);
         let (writer, writer_alive) = writer::start(write, Arc::clone(&options), Arc::clone(&counters), turn)?;
-        let (readers, readers_alive) = reader::start(read, &options)?;
-        Ok(Self { options, writer, writer_alive, readers, readers_alive, counters, sessions })
+        Ok(Self { options, writer, writer_alive, readers, counters, sessions })
     }
 
     /// What the writer has done since it was opened.
@@ -104,15 +101,10 @@ impl Sqlite {
 
     /// `Err(statement)` inside: it writes, and is for the writer.
     async fn read(&self, statement: Statement) -> Result<Result<Rows, Statement>> {
-        if self.options.path().is_none() {
-            return Ok(Err(statement));
+        match &self.readers {
+            Some(readers) => readers.read(statement).await,
+            None => Ok(Err(statement)),
         }
-        let canceled = Arc::new(AtomicBool::new(false));
-        let _gone = SetOnDrop(Arc::clone(&canceled));
-        let (reply, answer) = oneshot::channel();
-        let job = reader::Job::Query(reader::Query { statement, canceled, reply });
-        self.readers.send(job).await.map_err(|_| Error::closed())?;
-        answer.await.map_err(|_| Error::closed())?
     }
 }
 
@@ -156,8 +148,8 @@ impl Adapter for Sqlite {
 
     async fn read_only(&self, sql: &str, args: Vec<Value>) -> Result<Rows> {
         let statement = Statement::new(sql, args);
-        if self.options.path().is_some() {
-            return self.read(statement).await?.map_err(|_| Error::writes());
+        if let Some(readers) = &self.readers {
+            return readers.read(statement).await?.map_err(|_| Error::writes());
         }
         // Its one connection is the writer's. In SQLite what is written as a read is one.
         match classify(sql, Dialect::Sqlite) {
@@ -185,8 +177,9 @@ impl Adapter for Sqlite {
     async fn close(&self) {
         self.sessions.close().await;
         // Readers first: the last connection to go folds the log into the file, and that is the writer's.
-        let _ = self.readers.send(reader::Job::Close).await;
-        ended(&self.readers_alive).await;
+        if let Some(readers) = &self.readers {
+            readers.close().await;
+        }
         let _ = self.writer.send(writer::Job::Close).await;
         ended(&self.writer_alive).await;
     }

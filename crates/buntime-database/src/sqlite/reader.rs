@@ -1,59 +1,136 @@
-//! The pool of threads that read.
+//! Reading: connections that only read, and who uses them.
+//!
+//! A read that touches few rows takes some microseconds; to hand it to another thread and to wake the caller again takes
+//! several times as long. So the caller's own thread reads, on a connection nobody uses now, and gives up when that takes
+//! longer than a blink; such a statement, and any other that fails there, goes to the threads, which have time.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    cell::Cell,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Alive, Options, connection::Guarded, run, spawn};
+use super::{
+    Alive, Options,
+    connection::{self, Guarded},
+    run, spawn,
+};
 use crate::{Error, Result, Rows, Statement};
+
+/// What a statement's rows may take on the caller's thread, in bytes.
+const BRIEF_BYTES: usize = 256 << 10;
+
+/// Connections that read, each for one at a time. `None`: closed.
+#[derive(Debug)]
+struct Connections(Box<[Mutex<Option<Guarded>>]>);
 
 /// What a reader is asked.
 #[derive(Debug)]
-pub(super) enum Job {
+enum Job {
     Query(Query),
     /// Finish what is queued, then end, all of you.
     Close,
 }
 
 #[derive(Debug)]
-pub(super) struct Query {
-    pub(super) statement: Statement,
+struct Query {
+    statement: Statement,
     /// Set when the caller is gone.
-    pub(super) canceled: Arc<AtomicBool>,
+    canceled: Arc<AtomicBool>,
     /// `Err(statement)` inside: it writes.
-    pub(super) reply: oneshot::Sender<Result<Result<Rows, Statement>>>,
+    reply: oneshot::Sender<Result<Result<Rows, Statement>>>,
 }
 
 /// One queue for all: a slow query delays only those that find every reader busy.
 type Queue = Arc<Mutex<mpsc::Receiver<Job>>>;
 
-/// Starts one thread for each connection.
-pub(super) fn start(
-    connections: Vec<Guarded>,
-    options: &Arc<Options>,
-) -> Result<(mpsc::Sender<Job>, watch::Receiver<usize>)> {
-    let (sender, receiver) = mpsc::channel(options.queue);
-    let (alive, watch) = watch::channel(0);
-    let queue: Queue = Arc::new(Mutex::new(receiver));
-    for (at, connection) in connections.into_iter().enumerate() {
-        let (queue, options, alive) = (Arc::clone(&queue), Arc::clone(options), Alive::new(&alive));
-        spawn(format!("sqlite-reader-{at}"), move || {
-            let _alive = alive;
-            serve(&queue, &connection, &options);
-            drop(connection);
-        })?;
-    }
-    Ok((sender, watch))
+/// All that read a file.
+#[derive(Debug)]
+pub(super) struct Readers {
+    connections: Arc<Connections>,
+    queue: mpsc::Sender<Job>,
+    alive: watch::Receiver<usize>,
 }
 
-fn serve(queue: &Queue, connection: &Guarded, options: &Options) {
+impl Readers {
+    /// Opens the connections and starts a thread for each.
+    pub(super) fn open(options: &Arc<Options>) -> Result<Self> {
+        let open = |_| connection::open_reader(options).map(|connection| Mutex::new(Some(connection)));
+        let connections = Arc::new(Connections((0..options.readers).map(open).collect::<Result<_>>()?));
+        let (sender, receiver) = mpsc::channel(options.queue);
+        let (alive, watch) = watch::channel(0);
+        let queue: Queue = Arc::new(Mutex::new(receiver));
+        for at in 0..options.readers {
+            let (queue, options, alive) = (Arc::clone(&queue), Arc::clone(options), Alive::new(&alive));
+            let connections = Arc::clone(&connections);
+            spawn(format!("sqlite-reader-{at}"), move || {
+                let _alive = alive;
+                let Some(own) = connections.0.get(at) else { return };
+                serve(&queue, own, &options);
+                drop(lock(own).take());
+            })?;
+        }
+        Ok(Self { connections, queue: sender, alive: watch })
+    }
+
+    /// `Err(statement)` inside: it writes, and is for the writer.
+    pub(super) async fn read(&self, statement: Statement) -> Result<Result<Rows, Statement>> {
+        if let Some(Ok(outcome)) = self.connections.briefly(&statement) {
+            return Ok(outcome.map(|outcome| outcome.rows).ok_or(statement));
+        }
+        let canceled = Arc::new(AtomicBool::new(false));
+        let _gone = super::SetOnDrop(Arc::clone(&canceled));
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Query(Query { statement, canceled, reply });
+        self.queue.send(job).await.map_err(|_| Error::closed())?;
+        answer.await.map_err(|_| Error::closed())?
+    }
+
+    /// Finishes what is queued, then closes.
+    pub(super) async fn close(&self) {
+        let _ = self.queue.send(Job::Close).await;
+        super::ended(&self.alive).await;
+    }
+}
+
+impl Connections {
+    /// Runs it here and now, if a connection is free. What failed may succeed where there is time.
+    fn briefly(&self, statement: &Statement) -> Option<Result<Option<crate::Outcome>>> {
+        let first = seat();
+        let several = self.0.len();
+        (0..several).find_map(|next| {
+            let connection = match self.0.get((first + next) % several)?.try_lock() {
+                Ok(connection) => connection,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return None,
+            };
+            let on = connection.as_ref()?;
+            Some(on.guard.briefly(|| run::statement(on, statement, run::Mode::ReadOnly, BRIEF_BYTES)))
+        })
+    }
+}
+
+/// Which connection this thread tries first: threads that read all the time do not meet.
+fn seat() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static SEAT: Cell<Option<usize>> = const { Cell::new(None) });
+    SEAT.with(|seat| {
+        let at = seat.get().unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed));
+        seat.set(Some(at));
+        at
+    })
+}
+
+fn serve(queue: &Queue, own: &Mutex<Option<Guarded>>, options: &Options) {
     loop {
         // One waits in the queue, the others for the lock.
         let job = {
-            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut queue = lock(queue);
             match queue.blocking_recv() {
                 Some(Job::Close) => {
                     queue.close();
@@ -63,7 +140,11 @@ fn serve(queue: &Queue, connection: &Guarded, options: &Options) {
             }
         };
         match job {
-            Some(Job::Query(query)) => answer(query, connection, options),
+            Some(Job::Query(query)) => {
+                if let Some(on) = &*lock(own) {
+                    answer(query, on, options);
+                }
+            }
             Some(Job::Close) => {}
             None => return,
         }
@@ -75,8 +156,11 @@ fn answer(query: Query, on: &Guarded, options: &Options) {
     if canceled.load(Ordering::Relaxed) {
         return;
     }
-    let result = on.guard.limited(options.statement_timeout, Some(canceled), || {
-        run::statement(on, &statement, run::Mode::ReadOnly, options.max_result_bytes)
+    // Who is not in a hurry waits for other processes; who reads briefly does not.
+    let result = on.patiently(options.busy_timeout, || {
+        on.guard.limited(options.statement_timeout, Some(canceled), || {
+            run::statement(on, &statement, run::Mode::ReadOnly, options.max_result_bytes)
+        })
     });
     let answer: Result<_, Error> = result.map(|outcome| match outcome {
         Some(outcome) => Ok(outcome.rows),
@@ -84,4 +168,19 @@ fn answer(query: Query, on: &Guarded, options: &Options) {
     });
     // An answer nobody waits for is no loss.
     let _ = reply.send(answer);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Guarded {
+    fn patiently<T>(&self, patience: Duration, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let wait =
+            |time| self.connection.busy_timeout(time).map_err(|error| super::errors::running(&error, &self.guard));
+        wait(patience)?;
+        let result = work();
+        wait(Duration::ZERO)?;
+        result
+    }
 }

@@ -38,7 +38,7 @@ pub(super) fn measure(peer: &Peer, dir: &Path, script: &Path, time: Duration) ->
         let file = dir.join(format!("one-by-one-{round}.sqlite")).display().to_string();
         alone.push(peers::deno(&one_by_one, dir, &[&file, &millis])?.trim().parse()?);
         writes.push(ask(Asks { script: Some("xtask/src/bench/keyval/put.lua"), ..Asks::ROOT }, WRITERS)?);
-        trivial.push(ask(Asks { path: "/p/health/api/live", ..Asks::ROOT }, READERS)?);
+        trivial.push(ask(Asks { script: Some("xtask/src/bench/keyval/live.lua"), ..Asks::ROOT }, READERS)?);
         reads.push(ask(Asks { script: Some("xtask/src/bench/keyval/get.lua"), ..Asks::ROOT }, READERS)?);
     }
     let median = crate::bench::report::median;
