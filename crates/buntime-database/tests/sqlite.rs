@@ -162,6 +162,21 @@ async fn a_dropped_query_frees_its_reader() {
     tokio::time::timeout(Duration::from_secs(20), db.query("SELECT 1", args![])).await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn who_reads_on_and_on_lets_others_run() {
+    let dir = TempDir::new().unwrap();
+    let db = open(&dir).await;
+    let others = tokio::spawn(async {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    });
+    // Each is ready at once.
+    while !others.is_finished() {
+        assert_eq!(db.query("SELECT 1", args![]).await.unwrap().len(), 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_has_its_time() {
     let dir = TempDir::new().unwrap();

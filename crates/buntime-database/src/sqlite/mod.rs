@@ -9,6 +9,7 @@
 //! Callers cannot start transactions outside of a session, attach files, set pragmas or make temporary tables: connections are shared.
 //! Several processes may open one file; they wait for each other up to the busy timeout.
 
+mod brief;
 mod connection;
 mod errors;
 mod guard;

@@ -1,8 +1,8 @@
 //! Reading: connections that only read, and who uses them.
 //!
 //! A read that touches few rows takes some microseconds; to hand it to another thread and to wake the caller again takes
-//! several times as long. So the caller's own thread reads, on a connection nobody uses now, and gives up when that takes
-//! longer than a blink; such a statement, and any other that fails there, goes to the threads, which have time.
+//! several times as long. So the caller's own thread reads, on a connection nobody uses now, and gives up after some ten
+//! thousand steps; such a statement, one that was slow before, and any that fails there goes to the threads, which have time.
 
 use std::{
     cell::Cell,
@@ -10,24 +10,28 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Alive, Options,
+    brief::{self, Slow},
     connection::{self, Guarded},
     run, spawn,
 };
-use crate::{Error, Result, Rows, Statement};
+use crate::{Error, Outcome, Result, Rows, Statement};
 
 /// What a statement's rows may take on the caller's thread, in bytes.
 const BRIEF_BYTES: usize = 256 << 10;
 
 /// Connections that read, each for one at a time. `None`: closed.
 #[derive(Debug)]
-struct Connections(Box<[Mutex<Option<Guarded>>]>);
+struct Connections {
+    all: Box<[Mutex<Option<Guarded>>]>,
+    slow: Slow,
+}
 
 /// What a reader is asked.
 #[derive(Debug)]
@@ -61,7 +65,8 @@ impl Readers {
     /// Opens the connections and starts a thread for each.
     pub(super) fn open(options: &Arc<Options>) -> Result<Self> {
         let open = |_| connection::open_reader(options).map(|connection| Mutex::new(Some(connection)));
-        let connections = Arc::new(Connections((0..options.readers).map(open).collect::<Result<_>>()?));
+        let all = (0..options.readers).map(open).collect::<Result<_>>()?;
+        let connections = Arc::new(Connections { all, slow: Slow::new() });
         let (sender, receiver) = mpsc::channel(options.queue);
         let (alive, watch) = watch::channel(0);
         let queue: Queue = Arc::new(Mutex::new(receiver));
@@ -70,8 +75,8 @@ impl Readers {
             let connections = Arc::clone(&connections);
             spawn(format!("sqlite-reader-{at}"), move || {
                 let _alive = alive;
-                let Some(own) = connections.0.get(at) else { return };
-                serve(&queue, own, &options);
+                let Some(own) = connections.all.get(at) else { return };
+                serve(&queue, own, &connections.slow, &options);
                 drop(lock(own).take());
             })?;
         }
@@ -80,7 +85,8 @@ impl Readers {
 
     /// `Err(statement)` inside: it writes, and is for the writer.
     pub(super) async fn read(&self, statement: Statement) -> Result<Result<Rows, Statement>> {
-        if let Some(Ok(outcome)) = self.connections.briefly(&statement) {
+        brief::turn().await;
+        if let Some(outcome) = self.connections.briefly(&statement) {
             return Ok(outcome.map(|outcome| outcome.rows).ok_or(statement));
         }
         let canceled = Arc::new(AtomicBool::new(false));
@@ -95,22 +101,36 @@ impl Readers {
     pub(super) async fn close(&self) {
         let _ = self.queue.send(Job::Close).await;
         super::ended(&self.alive).await;
+        // Of a thread that panicked.
+        self.connections.all.iter().for_each(|connection| drop(lock(connection).take()));
     }
 }
 
 impl Connections {
-    /// Runs it here and now, if a connection is free. What failed may succeed where there is time.
-    fn briefly(&self, statement: &Statement) -> Option<Result<Option<crate::Outcome>>> {
+    /// Runs it here and now, if it was not slow and a connection is free. What failed may succeed where there is time. `None`
+    /// inside: it writes.
+    fn briefly(&self, statement: &Statement) -> Option<Option<Outcome>> {
+        let number = self.slow.number(&statement.sql);
+        if self.slow.knows(number) {
+            return None;
+        }
+        let connection = self.free()?;
+        let on = connection.as_ref()?;
+        let begun = Instant::now();
+        let ran = on.guard.briefly(|| run::statement(on, statement, run::Mode::ReadOnly, BRIEF_BYTES));
+        let took = begun.elapsed();
+        brief::spent(took);
+        self.slow.took(number, took);
+        ran.ok()
+    }
+
+    fn free(&self) -> Option<MutexGuard<'_, Option<Guarded>>> {
         let first = seat();
-        let several = self.0.len();
-        (0..several).find_map(|next| {
-            let connection = match self.0.get((first + next) % several)?.try_lock() {
-                Ok(connection) => connection,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return None,
-            };
-            let on = connection.as_ref()?;
-            Some(on.guard.briefly(|| run::statement(on, statement, run::Mode::ReadOnly, BRIEF_BYTES)))
+        let several = self.all.len();
+        (0..several).find_map(|next| match self.all.get((first + next) % several)?.try_lock() {
+            Ok(connection) => Some(connection),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         })
     }
 }
@@ -126,7 +146,7 @@ fn seat() -> usize {
     })
 }
 
-fn serve(queue: &Queue, own: &Mutex<Option<Guarded>>, options: &Options) {
+fn serve(queue: &Queue, own: &Mutex<Option<Guarded>>, slow: &Slow, options: &Options) {
     loop {
         // One waits in the queue, the others for the lock.
         let job = {
@@ -142,7 +162,7 @@ fn serve(queue: &Queue, own: &Mutex<Option<Guarded>>, options: &Options) {
         match job {
             Some(Job::Query(query)) => {
                 if let Some(on) = &*lock(own) {
-                    answer(query, on, options);
+                    answer(query, on, slow, options);
                 }
             }
             Some(Job::Close) => {}
@@ -151,17 +171,19 @@ fn serve(queue: &Queue, own: &Mutex<Option<Guarded>>, options: &Options) {
     }
 }
 
-fn answer(query: Query, on: &Guarded, options: &Options) {
+fn answer(query: Query, on: &Guarded, slow: &Slow, options: &Options) {
     let Query { statement, canceled, reply } = query;
     if canceled.load(Ordering::Relaxed) {
         return;
     }
+    let begun = Instant::now();
     // Who is not in a hurry waits for other processes; who reads briefly does not.
     let result = on.patiently(options.busy_timeout, || {
         on.guard.limited(options.statement_timeout, Some(canceled), || {
             run::statement(on, &statement, run::Mode::ReadOnly, options.max_result_bytes)
         })
     });
+    slow.took(slow.number(&statement.sql), begun.elapsed());
     let answer: Result<_, Error> = result.map(|outcome| match outcome {
         Some(outcome) => Ok(outcome.rows),
         None => Err(statement),
