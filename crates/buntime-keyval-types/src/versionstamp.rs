@@ -8,6 +8,8 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Versionstamp([u8; 10]);
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 impl Versionstamp {
     /// Of the commit with that number.
     pub fn new(version: u64) -> Self {
@@ -35,7 +37,12 @@ impl Versionstamp {
 
 impl fmt::Display for Versionstamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut digits = [0; 20];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            // A half of a byte is below sixteen.
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        f.write_str(str::from_utf8(&digits).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -3,6 +3,9 @@
 //! Field numbers are the protocol's (denoland/denokv, `proto/schema/datapath.proto`).
 
 mod ask;
+mod found;
+
+pub use self::found::found;
 
 use prost::{Enumeration, Message as Proto};
 

@@ -8,9 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{access::Access, ops::Ops, rest::Unsettled, usage::Usage};
 
+/// What each request is given.
+pub(crate) type Face = Arc<Shared>;
+
 /// The store, and how it may be used.
 #[derive(Clone, Debug)]
-pub(crate) struct Face {
+pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) access: Access,
     /// Where it is mounted: `/p/keyval`.

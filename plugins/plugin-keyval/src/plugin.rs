@@ -8,7 +8,15 @@ use buntime_database::Registry;
 use buntime_keyval::{Engine, Options};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::{access::Access, config::KeyvalSettings, connect, face::Face, openapi, ops::Ops, page, rest};
+use crate::{
+    access::Access,
+    config::KeyvalSettings,
+    connect,
+    face::{Face, Shared},
+    openapi,
+    ops::Ops,
+    page, rest,
+};
 
 /// `@buntime/plugin-keyval`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +51,7 @@ impl Plugin for KeyvalPlugin {
             }
         });
         startup.provide(Arc::new(engine.clone()))?;
-        let face = Face {
+        let face: Face = Arc::new(Shared {
             engine,
             access: Access::new(settings.access_tokens),
             base: startup.base().into(),
@@ -53,11 +61,11 @@ impl Plugin for KeyvalPlugin {
             ops: startup.keep("ops", Ops::new),
             unsettled: rest::Unsettled::default(),
             usage: Arc::default(),
-        };
+        });
         let measured = face.clone();
         startup.measure(move || rest::families(measured.clone()));
         let value = settings.max_value.as_usize();
-        startup.routes(Who::Admin, rest::administration(face.clone(), value));
+        startup.routes(Who::Admin, rest::administration(&face, value));
         startup.routes(Who::Data, connect::router(face.clone()).merge(rest::router(face, value)));
         buntime_ui::register(startup, Who::Admin, page::page());
         startup.openapi(openapi::fragment());

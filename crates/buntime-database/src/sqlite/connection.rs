@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions},
+    hash::{BuildHasher, RandomState},
     io,
     path::Path,
     sync::Arc,
@@ -23,6 +24,8 @@ const DURABLE: &str = "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67
 pub(super) struct Guarded {
     pub(super) connection: Connection,
     pub(super) guard: Arc<Guard>,
+    /// What the adapter's own statements are told from callers' by.
+    pub(super) secret: u64,
 }
 
 /// The connection that writes, with the file made if need be.
@@ -80,7 +83,7 @@ fn open(path: &Path, flags: OpenFlags, options: &Options) -> Result<Guarded> {
 fn prepare(mut connection: Connection, options: &Options, path: Option<&Path>) -> Result<Guarded> {
     let none = Guard::default();
     let guard = configure(&mut connection, options).map_err(|error| failed(path, &error, &none))?;
-    Ok(Guarded { connection, guard })
+    Ok(Guarded { connection, guard, secret: RandomState::new().hash_one("ours") })
 }
 
 fn configure(connection: &mut Connection, options: &Options) -> rusqlite::Result<Arc<Guard>> {

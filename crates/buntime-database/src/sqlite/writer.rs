@@ -271,11 +271,12 @@ impl Writer {
 }
 
 impl Guarded {
-    /// Transaction control and pragmas of our own. Never from the cache of compiled statements: a caller's `COMMIT`
-    /// would find ours there, which was allowed.
+    /// Transaction control and pragmas of our own. Compiled once, under a text that no caller knows: a caller's `COMMIT`
+    /// would find ours otherwise, which was allowed.
     pub(super) fn control(&self, sql: &str) -> Result<()> {
+        let ours = format!("{sql} /* {:016x} */", self.secret);
         let done = self.guard.ours(|| {
-            let mut compiled = self.connection.prepare(sql)?;
+            let mut compiled = self.connection.prepare_cached(&ours)?;
             let mut rows = compiled.raw_query();
             while rows.next()?.is_some() {}
             Ok(())

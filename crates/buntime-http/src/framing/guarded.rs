@@ -15,12 +15,15 @@ use bytes::{Buf, BytesMut};
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Refusal, WireLimits, track::Framing};
+use super::{Refusal, WireLimits, frames::Frames, track::Framing};
 
 /// What hyper is given in the place of a head that was refused; the adapter answers it with the refusal.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
 /// Bytes behind an upgrade request that are kept until it is answered; past it the client has to wait.
 const MAX_UNDECIDED: usize = 64 << 10;
+/// Bytes of an HTTP/2 connection that are read at once while requests come: some few of them. These are answered before
+/// more are read, or the first of many that come together would wait for all the others.
+const FEW: usize = 512;
 /// Bytes that are read and thrown away before closing on a client that still sends, so that it can read the answer.
 const MAX_LINGER: usize = 4 << 20;
 
@@ -51,9 +54,17 @@ pub(crate) struct LinkState {
     written: AtomicU64,
     write_blocked: AtomicBool,
     closing: AtomicBool,
+    /// How often the connection was polled.
+    turns: AtomicU64,
 }
 
 impl LinkState {
+    /// The connection is polled.
+    pub(crate) fn turn(&self) {
+        // One thread writes it.
+        self.turns.store(self.turns.load(Relaxed) + 1, Relaxed);
+    }
+
     /// A request arrived: its number, from 1.
     pub(crate) fn begin(&self) -> u64 {
         self.calls.fetch_add(1, Relaxed) + 1
@@ -131,8 +142,20 @@ enum Mode {
     Judged(Framing),
     /// The last head was refused; nothing more is read.
     Refused,
-    /// HTTP/2, or upgraded: bytes.
+    /// HTTP/2, which h2 judges.
+    Http2(Pace),
+    /// Upgraded: bytes.
     Raw,
+}
+
+/// How an HTTP/2 connection is read.
+#[derive(Debug)]
+struct Pace {
+    frames: Frames,
+    /// The turn in which requests were read, with more behind them.
+    paused: Option<u64>,
+    /// More than requests are coming: bodies.
+    is_wide: bool,
 }
 
 /// See the module.
@@ -166,10 +189,12 @@ impl<T: AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
         io
     }
 
-    /// Anything else: bytes are passed as they come.
-    pub(crate) fn raw(inner: T, read: BytesMut, link: Arc<LinkState>) -> Self {
-        let vetted = read.len();
-        Self { inner, mode: Mode::Raw, link, held: read, vetted, lingered: 0, shut: false }
+    /// HTTP/2: bytes are passed as they come.
+    pub(crate) fn http2(inner: T, read: BytesMut, link: Arc<LinkState>) -> Self {
+        let mut frames = Frames::new();
+        frames.feed(&read);
+        let (vetted, mode) = (read.len(), Mode::Http2(Pace { frames, paused: None, is_wide: false }));
+        Self { inner, mode, link, held: read, vetted, lingered: 0, shut: false }
     }
 
     /// Takes over what the framing learned: a refusal, a head in pieces.
@@ -247,7 +272,7 @@ impl<T: AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
             return Poll::Ready(Ok(true));
         }
         let Mode::Judged(framing) = &mut self.mode else {
-            // What is in pieces here is not known: frames of HTTP/2 are not looked into.
+            // What is in pieces here is not known.
             self.inner.acknowledge();
             return Poll::Ready(Ok(true));
         };
@@ -258,6 +283,36 @@ impl<T: AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
         }
         self.note();
         Poll::Ready(Ok(pass > 0))
+    }
+
+    /// Reads requests a few at a time, and bodies as they come.
+    fn read_http2(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Mode::Http2(pace) = &mut self.mode else { return Poll::Ready(Ok(())) };
+        let turn = self.link.turns.load(Relaxed);
+        if pace.paused == Some(turn) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = out.filled().len();
+        if pace.is_wide {
+            ready!(Pin::new(&mut self.inner).poll_read(cx, out))?;
+        } else {
+            let mut few = [0; FEW];
+            let room = FEW.min(out.remaining());
+            let mut part = ReadBuf::new(&mut few[..room]);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part))?;
+            out.put_slice(part.filled());
+        }
+        let got = out.filled()[before..].len();
+        let known = pace.frames.requests();
+        pace.frames.feed(&out.filled()[before..]);
+        let brought = pace.frames.requests() > known;
+        pace.paused = (brought && got >= FEW).then_some(turn);
+        pace.is_wide = !brought && got >= FEW;
+        if got > 0 && pace.frames.awaits_more() {
+            self.inner.acknowledge();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Reads more of what is held: a head in pieces, or bytes behind an upgrade request. `true`: the stream ended.
@@ -295,7 +350,7 @@ impl<T: AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
         match &self.mode {
             Mode::Judged(framing) => !framing.is_at_head() || !self.held.is_empty(),
             Mode::Refused => true,
-            Mode::Raw => false,
+            Mode::Http2(_) | Mode::Raw => false,
         }
     }
 }
@@ -325,7 +380,8 @@ impl<T: AsyncRead + Acknowledge + Unpin> AsyncRead for GuardedIo<T> {
                 Mode::Judged(framing) if framing.is_undecided() && this.held.len() >= MAX_UNDECIDED => {
                     return Poll::Pending;
                 }
-                Mode::Judged(_) | Mode::Raw => {}
+                Mode::Http2(_) if this.held.is_empty() => return this.read_http2(cx, out),
+                Mode::Judged(_) | Mode::Http2(_) | Mode::Raw => {}
             }
             if this.held.is_empty() {
                 if ready!(this.read_through(cx, out))? {

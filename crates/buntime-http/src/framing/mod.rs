@@ -6,6 +6,7 @@
 //! adapter recognises it and answers with the refusal, in order, in the one error shape.
 
 mod chunked;
+mod frames;
 mod guarded;
 mod head;
 mod track;

@@ -79,12 +79,13 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, context: WorkerContext, serv
             };
             let io = TokioIo::new(GuardedIo::http1(stream, read, wire, Arc::clone(&link)));
             let connection = http1_builder(&limits).serve_connection(io, handle).with_upgrades();
-            drive(connection, http1::UpgradeableConnection::graceful_shutdown, watched, &context.control, peer).await;
+            drive(connection, http1::UpgradeableConnection::graceful_shutdown, watched, &link, &context.control, peer)
+                .await;
         }
         Protocol::Http2 => {
-            let io = TokioIo::new(GuardedIo::raw(stream, read, Arc::clone(&link)));
+            let io = TokioIo::new(GuardedIo::http2(stream, read, Arc::clone(&link)));
             let connection = http2_builder(&limits).serve_connection(io, handle);
-            drive(connection, http2::Connection::graceful_shutdown, watched, &context.control, peer).await;
+            drive(connection, http2::Connection::graceful_shutdown, watched, &link, &context.control, peer).await;
         }
     }
 }
@@ -184,6 +185,7 @@ async fn drive<C, E>(
     connection: C,
     close: impl Fn(Pin<&mut C>),
     watched: Watched,
+    link: &LinkState,
     control: &Control,
     peer: std::net::SocketAddr,
 ) where
@@ -193,6 +195,7 @@ async fn drive<C, E>(
     let mut connection = pin!(connection);
     let (mut is_new, mut is_stopping) = (true, false);
     let ended = poll_fn(|task| {
+        link.turn();
         let orders = watched.orders(task.waker());
         if orders.end() {
             return Poll::Ready(Ok(()));

@@ -58,9 +58,9 @@ impl IntoResponse for Refused {
 }
 
 /// A message as the body.
-pub(super) fn protobuf(message: &impl Message) -> Response {
+pub(super) fn protobuf(message: Vec<u8>) -> Response {
     const TYPE: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-    ([(header::CONTENT_TYPE, TYPE)], message.encode_to_vec()).into_response()
+    ([(header::CONTENT_TYPE, TYPE)], message).into_response()
 }
 
 /// A message out of a body.

@@ -7,6 +7,7 @@ use axum::{
 use buntime_keyval::{Atomic, Range, Result, engine::Committed, wire};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap};
+use prost::Message;
 
 use super::answer::{Refused, protobuf, read};
 use crate::{face::Face, ops::Op};
@@ -22,15 +23,7 @@ pub(super) async fn snapshot_read(
     let asked: wire::SnapshotRead = read(&body)?;
     let ranges = asked.ranges.into_iter().map(Range::try_from).collect::<Result<Vec<_>>>()?;
     let found = face.ops.time(Op::SnapshotRead, namespace.snapshot(&ranges)).await?;
-    let ranges = found
-        .into_iter()
-        .map(|entries| wire::ReadRangeOutput { values: entries.into_iter().map(wire::KvEntry::from).collect() });
-    Ok(protobuf(&wire::SnapshotReadOutput {
-        ranges: ranges.collect(),
-        read_disabled: false,
-        read_is_strongly_consistent: true,
-        status: wire::ReadStatus::Success.into(),
-    }))
+    Ok(protobuf(wire::found(&found)))
 }
 
 pub(super) async fn atomic_write(
@@ -54,5 +47,5 @@ pub(super) async fn atomic_write(
             failed_checks: failed.into_iter().filter_map(|at| u32::try_from(at).ok()).collect(),
         },
     };
-    Ok(protobuf(&output))
+    Ok(protobuf(output.encode_to_vec()))
 }

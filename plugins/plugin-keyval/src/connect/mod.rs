@@ -20,7 +20,7 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use self::answer::Refused;
-use crate::face::Face;
+use crate::face::{Face, Shared};
 
 /// The largest request: Deno's most of an atomic write, and what protobuf adds.
 const LARGEST: usize = 2 << 20;
@@ -100,7 +100,7 @@ fn origin(headers: &HeaderMap, extensions: &Extensions) -> String {
     format!("{scheme}://{host}")
 }
 
-impl Face {
+impl Shared {
     /// The namespace of a data path request, if it may be made.
     async fn enter(&self, namespace: &str, headers: &HeaderMap, extensions: &Extensions) -> Result<Namespace, Refused> {
         self.access.judge(headers, extensions)?;

@@ -37,7 +37,10 @@ use tokio::sync::OnceCell;
 pub(crate) use self::{metrics::families, queue::Unsettled};
 
 use self::refused::Refused;
-use crate::{access::Access, face::Face};
+use crate::{
+    access::Access,
+    face::{Face, Shared},
+};
 
 /// The largest body, in bytes, of all but imports, which are streams.
 const LARGEST: usize = 8 << 20;
@@ -46,13 +49,16 @@ const MOST: u32 = 1000;
 /// Entries of one answer, if nobody says how many.
 const SOME: u32 = 100;
 
+/// What each request is given.
+type Rest = Arc<Api>;
+
 /// What the routes share.
-#[derive(Clone, Debug)]
-struct Rest {
+#[derive(Debug)]
+struct Api {
     face: Face,
     limits: Limits,
     /// The namespace that most ask for.
-    default: Arc<OnceCell<Namespace>>,
+    default: OnceCell<Namespace>,
 }
 
 /// Limits of this face: Deno's, but for what the original's clients need more of.
@@ -73,7 +79,7 @@ fn limits(value: usize) -> Limits {
 
 /// `value`: bytes that a value may have.
 pub(crate) fn router(face: Face, value: usize) -> Router {
-    let rest = Rest { face, limits: limits(value), default: Arc::default() };
+    let rest: Rest = Arc::new(Api { face, limits: limits(value), default: OnceCell::new() });
     let api = Router::new()
         .merge(entries())
         .merge(queue::router())
@@ -91,8 +97,8 @@ pub(crate) fn router(face: Face, value: usize) -> Router {
 }
 
 /// The same for administrators, below `/admin`, and the namespaces themselves. Whoever mounts it says who they are.
-pub(crate) fn administration(face: Face, value: usize) -> Router {
-    let face = Face { access: Access::Judged, ..face };
+pub(crate) fn administration(face: &Face, value: usize) -> Router {
+    let face: Face = Arc::new(Shared { access: Access::Judged, ..Shared::clone(face) });
     Router::new().nest("/admin", namespaces::router(face.clone()).merge(router(face, value)))
 }
 
