@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    Error, ErrorKind, Migration, Notifications, Outcome, Plan, Planned, Result, Rows, Session, Statement, Value,
+    Error, ErrorKind, Migration, Notifications, Outcome, Plan, Planned, Result, RowRef, Rows, Session, Sink, Statement,
+    Value,
 };
 
 /// An open database. Shared as `Arc<dyn Adapter>`; every method may be called from many tasks at once.
@@ -32,6 +33,15 @@ pub trait Adapter: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// See [`crate::ErrorKind`].
     async fn query(&self, sql: &str, args: Vec<Value>) -> Result<Rows>;
+
+    /// As [`Adapter::query`], and shows the rows instead of returning them.
+    ///
+    /// # Errors
+    /// As [`Adapter::query`], and the sink's own.
+    async fn read_into(&self, sql: &str, args: Vec<Value>, sink: &mut dyn Sink) -> Result<()> {
+        let rows = self.query(sql, args).await?;
+        rows.iter().try_for_each(|row| sink.row(RowRef::from(row.values())))
+    }
 
     /// Runs one statement for its rows, if it changes nothing.
     ///

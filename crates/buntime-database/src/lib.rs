@@ -46,6 +46,7 @@ mod registry;
 mod session;
 #[cfg(feature = "settings")]
 pub mod settings;
+mod sink;
 mod sql;
 pub mod sqlite;
 mod statement;
@@ -61,6 +62,7 @@ pub use notification::{Heard, Notifications};
 pub use plan::{Next, Plan, Planned};
 pub use registry::{Builder, Registry, RegistryError};
 pub use session::{Description, Session};
+pub use sink::{RowRef, Sink, ValueRef};
 pub use sql::{Numbered, numbered};
 pub use statement::{Outcome, Row, Rows, Statement};
 pub use tenants::{TenantName, Tenants};

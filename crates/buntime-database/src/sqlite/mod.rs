@@ -32,7 +32,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use self::options::Options;
 pub use self::writer::Stats;
 use crate::{
-    Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Plan, Planned, Result, Rows, Session, Statement, Value,
+    Adapter, Error, ErrorKind, Migrated, Migration, Outcome, Plan, Planned, Result, RowRef, Rows, Session, Sink,
+    Statement, Value,
     sql::{Class, Dialect, classify},
 };
 
@@ -137,6 +138,17 @@ impl Adapter for Sqlite {
             Ok(rows) => Ok(rows),
             Err(statement) => self.write_one(statement).await.map(|outcome| outcome.rows),
         }
+    }
+
+    async fn read_into(&self, sql: &str, args: Vec<Value>, sink: &mut dyn Sink) -> Result<()> {
+        let statement = Statement::new(sql, args);
+        if let Some(readers) = &self.readers
+            && readers.show(&statement, sink).await
+        {
+            return Ok(());
+        }
+        let rows = self.query(&statement.sql, statement.args).await?;
+        rows.iter().try_for_each(|row| sink.row(RowRef::from(row.values())))
     }
 
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>> {

@@ -21,7 +21,7 @@ use super::{
     connection::{self, Guarded},
     run, spawn,
 };
-use crate::{Error, Outcome, Result, Rows, Statement};
+use crate::{Error, Result, Rows, Sink, Statement};
 
 /// What a statement's rows may take on the caller's thread, in bytes.
 const BRIEF_BYTES: usize = 256 << 10;
@@ -86,7 +86,8 @@ impl Readers {
     /// `Err(statement)` inside: it writes, and is for the writer.
     pub(super) async fn read(&self, statement: Statement) -> Result<Result<Rows, Statement>> {
         brief::turn().await;
-        if let Some(outcome) = self.connections.briefly(&statement) {
+        let read = |on: &Guarded| run::statement(on, &statement, run::Mode::ReadOnly, BRIEF_BYTES);
+        if let Some(outcome) = self.connections.briefly(&statement.sql, read) {
             return Ok(outcome.map(|outcome| outcome.rows).ok_or(statement));
         }
         let canceled = Arc::new(AtomicBool::new(false));
@@ -95,6 +96,17 @@ impl Readers {
         let job = Job::Query(Query { statement, canceled, reply });
         self.queue.send(job).await.map_err(|_| Error::closed())?;
         answer.await.map_err(|_| Error::closed())?
+    }
+
+    /// Shows the rows, if that is brief. `false`: they are to be read, from the first.
+    pub(super) async fn show(&self, statement: &Statement, sink: &mut dyn Sink) -> bool {
+        brief::turn().await;
+        let show = |on: &Guarded| run::show(on, statement, BRIEF_BYTES, &mut *sink);
+        let shown = self.connections.briefly(&statement.sql, show).unwrap_or(false);
+        if !shown {
+            sink.restart();
+        }
+        shown
     }
 
     /// Finishes what is queued, then closes.
@@ -107,17 +119,16 @@ impl Readers {
 }
 
 impl Connections {
-    /// Runs it here and now, if it was not slow and a connection is free. What failed may succeed where there is time. `None`
-    /// inside: it writes.
-    fn briefly(&self, statement: &Statement) -> Option<Option<Outcome>> {
-        let number = self.slow.number(&statement.sql);
+    /// Runs a statement here and now, if it was not slow and a connection is free. What failed may succeed where there is time.
+    fn briefly<T>(&self, sql: &str, run: impl FnOnce(&Guarded) -> Result<T>) -> Option<T> {
+        let number = self.slow.number(sql);
         if self.slow.knows(number) {
             return None;
         }
         let connection = self.free()?;
         let on = connection.as_ref()?;
         let begun = Instant::now();
-        let ran = on.guard.briefly(|| run::statement(on, statement, run::Mode::ReadOnly, BRIEF_BYTES));
+        let ran = on.guard.briefly(|| run(on));
         let took = begun.elapsed();
         brief::spent(took);
         self.slow.took(number, took);

@@ -1,12 +1,12 @@
 //! Running one statement on a connection.
 
 use rusqlite::{
-    Connection, Statement as Compiled,
+    Statement as Compiled,
     types::{ToSqlOutput, ValueRef},
 };
 
 use super::{connection::Guarded, errors, guard::Guard};
-use crate::{Error, ErrorKind, Outcome, Result, Rows, Statement, Value};
+use crate::{Error, ErrorKind, Outcome, Result, RowRef, Rows, Sink, Statement, Value};
 
 /// Longer statements are compiled each time: they are generated, and would fill the cache with what comes once.
 const CACHED_LENGTH: usize = 16 * 1024;
@@ -22,25 +22,47 @@ pub(super) enum Mode {
 
 /// Runs it. `None`: it writes, and the mode is read-only; nothing happened.
 pub(super) fn statement(on: &Guarded, statement: &Statement, mode: Mode, max_bytes: usize) -> Result<Option<Outcome>> {
-    let (connection, guard) = (&on.connection, &*on.guard);
+    compiled(on, statement, |compiled| compiled_statement(on, compiled, statement, mode, max_bytes))
+}
+
+/// Shows its rows. `false`: it writes; nothing happened.
+pub(super) fn show(on: &Guarded, statement: &Statement, max_bytes: usize, sink: &mut dyn Sink) -> Result<bool> {
+    compiled(on, statement, |compiled| {
+        if !compiled.readonly() {
+            return Ok(false);
+        }
+        bind(compiled, &statement.args, &on.guard)?;
+        let mut left = max_bytes;
+        each(compiled, &on.guard, |row| {
+            for column in 0..row.as_ref().column_count() {
+                weigh(RowRef::of_sqlite(row).at(column)?.size(), &mut left, max_bytes)?;
+            }
+            sink.row(RowRef::of_sqlite(row))
+        })?;
+        Ok(true)
+    })
+}
+
+fn compiled<T>(on: &Guarded, statement: &Statement, run: impl FnOnce(&mut Compiled<'_>) -> Result<T>) -> Result<T> {
     let sql = statement.sql.as_str();
+    let fail = |error| errors::compiling(&error, &on.guard);
     if sql.len() > CACHED_LENGTH {
-        let mut compiled = connection.prepare(sql).map_err(|error| errors::compiling(&error, guard))?;
-        compiled_statement(connection, guard, &mut compiled, statement, mode, max_bytes)
+        let mut once = on.connection.prepare(sql).map_err(fail)?;
+        run(&mut once)
     } else {
-        let mut compiled = connection.prepare_cached(sql).map_err(|error| errors::compiling(&error, guard))?;
-        compiled_statement(connection, guard, &mut compiled, statement, mode, max_bytes)
+        let mut kept = on.connection.prepare_cached(sql).map_err(fail)?;
+        run(&mut kept)
     }
 }
 
 fn compiled_statement(
-    connection: &Connection,
-    guard: &Guard,
+    on: &Guarded,
     compiled: &mut Compiled<'_>,
     statement: &Statement,
     mode: Mode,
     max_bytes: usize,
 ) -> Result<Option<Outcome>> {
+    let (connection, guard) = (&on.connection, &*on.guard);
     let reads = compiled.readonly();
     if mode == Mode::ReadOnly && !reads {
         return Ok(None);
@@ -88,6 +110,30 @@ fn bind(compiled: &mut Compiled<'_>, args: &[Value], guard: &Guard) -> Result<()
 }
 
 fn collect(compiled: &mut Compiled<'_>, guard: &Guard, max_bytes: usize) -> Result<Rows> {
+    let mut values = Vec::new();
+    let mut left = max_bytes;
+    each(compiled, guard, |row| {
+        let width = row.as_ref().column_count();
+        let mut line = Vec::with_capacity(width);
+        for column in 0..width {
+            let value = RowRef::of_sqlite(row).at(column)?;
+            weigh(value.size(), &mut left, max_bytes)?;
+            line.push(value.into());
+        }
+        values.push(line);
+        Ok(())
+    })?;
+    // Asked for at the end: a statement kept over a change of the schema learns its columns when it runs.
+    let columns = compiled.column_names().map(str::to_owned).collect();
+    Ok(Rows::new(columns, values))
+}
+
+/// Steps through the rows.
+fn each(
+    compiled: &mut Compiled<'_>,
+    guard: &Guard,
+    mut take: impl FnMut(&rusqlite::Row<'_>) -> Result<()>,
+) -> Result<()> {
     let fail = |error: rusqlite::Error| match &error {
         // What SQLite says of stepping through nothing at all.
         rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::ApiMisuse => {
@@ -95,43 +141,19 @@ fn collect(compiled: &mut Compiled<'_>, guard: &Guard, max_bytes: usize) -> Resu
         }
         _ => errors::running(&error, guard),
     };
-    let mut values = Vec::new();
-    let mut bytes = 0;
     let mut rows = compiled.raw_query();
     while let Some(row) = rows.next().map_err(fail)? {
-        let width = row.as_ref().column_count();
-        let mut line = Vec::with_capacity(width);
-        for at in 0..width {
-            let value = read(row.get_ref(at).map_err(fail)?, at)?;
-            bytes += value.size();
-            line.push(value);
-        }
-        if bytes > max_bytes {
-            let limit = format!("the rows take more than {max_bytes} bytes; ask for fewer (LIMIT)");
-            return Err(Error::new(ErrorKind::TooBig, limit));
-        }
-        values.push(line);
+        take(row)?;
     }
-    drop(rows);
-    // Asked for at the end: a statement kept over a change of the schema learns its columns when it runs.
-    let columns = compiled.column_names().map(str::to_owned).collect();
-    Ok(Rows::new(columns, values))
+    Ok(())
 }
 
-fn read(value: ValueRef<'_>, column: usize) -> Result<Value> {
-    Ok(match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(integer) => Value::Integer(integer),
-        ValueRef::Real(real) => Value::Real(real),
-        ValueRef::Text(text) => match std::str::from_utf8(text) {
-            Ok(text) => Value::Text(text.to_owned()),
-            Err(_) => {
-                let what = format!("column {column} holds text that is not UTF-8");
-                return Err(Error::new(ErrorKind::Column, what));
-            }
-        },
-        ValueRef::Blob(blob) => Value::Blob(blob.to_vec()),
-    })
+/// Takes from what is left of the bytes that rows may take, before they are copied.
+fn weigh(bytes: usize, left: &mut usize, most: usize) -> Result<()> {
+    *left = left.checked_sub(bytes).ok_or_else(|| {
+        Error::new(ErrorKind::TooBig, format!("the rows take more than {most} bytes; ask for fewer (LIMIT)"))
+    })?;
+    Ok(())
 }
 
 /// Does it begin with `INSERT` or `REPLACE`?

@@ -228,8 +228,8 @@ impl PickPlan {
     fn picked(&self, looked: &[Outcome]) -> Result<Vec<Key>> {
         let mut picked = Vec::new();
         for outcome in looked {
-            for row in outcome.rows.clone().into_values() {
-                let entry = entry(row)?;
+            for row in outcome.rows.iter() {
+                let entry = entry(row.values())?;
                 if self.judge.picks(&entry) {
                     picked.push(entry.key);
                 }

@@ -2,16 +2,19 @@
 
 use std::fmt::Write;
 
-use buntime_database::Value as Sql;
+use buntime_database::{RowRef, Sink, Value as Sql, ValueRef};
 
 use super::{
     Namespace, places,
     row::{ENTRY, entry, signed},
+    write::{Refusal, own},
 };
 use crate::{Entry, Key, Range, Result, Versionstamp};
 
 /// Keys of one statement: a power of two, so that it has few texts and its compiled form is found again.
 const KEYS: usize = 1024;
+/// The column behind those of [`ENTRY`].
+const PLACE: usize = 5;
 
 impl Namespace {
     /// The entry of a key.
@@ -47,8 +50,9 @@ impl Namespace {
         let sql = format!(
             "SELECT {ENTRY} FROM kv_entries WHERE ns = ?1 AND (expires_at IS NULL OR expires_at > ?2) AND key IN ({places})"
         );
-        let rows = self.engine.database.query(&sql, args).await?;
-        rows.into_values().into_iter().map(entry).collect()
+        let mut found = Found { ranges: vec![Vec::with_capacity(keys.len())], places: false };
+        self.engine.database.read_into(&sql, args, &mut found).await.map_err(own)?;
+        Ok(found.ranges.pop().unwrap_or_default())
     }
 
     /// The entries of ranges, all as of one moment.
@@ -62,47 +66,18 @@ impl Namespace {
 
     /// The same without limits, for who has limits of their own.
     pub(super) async fn read(&self, ranges: &[Range]) -> Result<Vec<Vec<Entry>>> {
-        let now = Sql::from(signed(self.engine.clock.now()));
-        match ranges {
-            [] => Ok(Vec::new()),
-            [one] => {
-                let mut args = vec![Sql::from(self.id), now];
-                let sql = select(one, &mut args);
-                let rows = self.engine.database.query(&sql, args).await?;
-                Ok(vec![rows.into_values().into_iter().map(entry).collect::<Result<_>>()?])
-            }
-            several => self.read_several(several, now).await,
+        let mut args = vec![Sql::from(self.id), Sql::from(signed(self.engine.clock.now()))];
+        let sql = match ranges {
+            [] => return Ok(Vec::new()),
+            [one] => select(one, &mut args),
+            several => union(several, &mut args),
+        };
+        let mut found = Found { ranges: ranges.iter().map(|_| Vec::new()).collect(), places: ranges.len() > 1 };
+        self.engine.database.read_into(&sql, args, &mut found).await.map_err(own)?;
+        if found.places {
+            found.sort(ranges);
         }
-    }
-
-    async fn read_several(&self, ranges: &[Range], now: Sql) -> Result<Vec<Vec<Entry>>> {
-        let mut args = vec![Sql::from(self.id), now];
-        let mut sql = String::new();
-        for (at, range) in ranges.iter().enumerate() {
-            let union = if at == 0 { "" } else { " UNION ALL " };
-            let select = select(range, &mut args);
-            let _ = write!(sql, "{union}SELECT {ENTRY}, {at} AS place FROM ({select}) AS r{at}");
-        }
-        let rows = self.engine.database.query(&sql, args).await?;
-        let mut found: Vec<Vec<Entry>> = ranges.iter().map(|_| Vec::new()).collect();
-        for mut row in rows.into_values() {
-            let place = match row.pop() {
-                Some(Sql::Integer(place)) => usize::try_from(place).ok(),
-                _ => None,
-            };
-            if let Some(entries) = place.and_then(|place| found.get_mut(place)) {
-                entries.push(entry(row)?);
-            }
-        }
-        // A union promises no order.
-        for (entries, range) in found.iter_mut().zip(ranges) {
-            if range.reverse {
-                entries.sort_unstable_by(|a, b| b.key.cmp(&a.key));
-            } else {
-                entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-            }
-        }
-        Ok(found)
+        Ok(found.ranges)
     }
 
     /// How many entries are in the bounds of a range, whatever its limit. Of a prefix that is declared to be counted this
@@ -143,6 +118,54 @@ impl Namespace {
         let rows = self.engine.database.query("SELECT version FROM kv_clock WHERE id = 1", Vec::new()).await?;
         Ok(super::row::version(rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0)))
     }
+}
+
+/// What is found, range by range.
+struct Found {
+    ranges: Vec<Vec<Entry>>,
+    /// Do rows say which range they are of?
+    places: bool,
+}
+
+impl Found {
+    /// A union promises no order.
+    fn sort(&mut self, ranges: &[Range]) {
+        for (entries, range) in self.ranges.iter_mut().zip(ranges) {
+            if range.reverse {
+                entries.sort_unstable_by(|a, b| b.key.cmp(&a.key));
+            } else {
+                entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            }
+        }
+    }
+}
+
+impl Sink for Found {
+    fn restart(&mut self) {
+        self.ranges.iter_mut().for_each(Vec::clear);
+    }
+
+    fn row(&mut self, row: RowRef<'_>) -> buntime_database::Result<()> {
+        let place = match if self.places { row.at(PLACE)? } else { ValueRef::Integer(0) } {
+            ValueRef::Integer(place) => usize::try_from(place).ok(),
+            _ => None,
+        };
+        if let Some(entries) = place.and_then(|place| self.ranges.get_mut(place)) {
+            entries.push(entry(row).map_err(Refusal::write)?);
+        }
+        Ok(())
+    }
+}
+
+/// The statement of several ranges. A row says behind [`ENTRY`] which it is of.
+fn union(ranges: &[Range], args: &mut Vec<Sql>) -> String {
+    let mut sql = String::new();
+    for (at, range) in ranges.iter().enumerate() {
+        let union = if at == 0 { "" } else { " UNION ALL " };
+        let select = select(range, args);
+        let _ = write!(sql, "{union}SELECT {ENTRY}, {at} AS place FROM ({select}) AS r{at}");
+    }
+    sql
 }
 
 /// The statement of one range. The namespace is `?1` and the time `?2`; what else it binds is added.

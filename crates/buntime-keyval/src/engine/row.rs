@@ -1,6 +1,6 @@
 //! Numbers and entries as the tables hold them.
 
-use buntime_database::Value as Sql;
+use buntime_database::{RowRef, ValueRef as Sql};
 
 use crate::{Entry, Error, Key, Result, Value, Versionstamp};
 
@@ -21,10 +21,9 @@ pub(super) fn version(number: i64) -> Versionstamp {
 pub(super) const ENTRY: &str = "key, value, encoding, version, expires_at";
 
 /// An entry of a row that begins with [`ENTRY`].
-pub(super) fn entry(row: Vec<Sql>) -> Result<Entry> {
-    let mut columns = row.into_iter();
-    let mut next = || columns.next().unwrap_or_default();
-    match (next(), next(), next(), next(), next()) {
+pub(super) fn entry<'a>(row: impl Into<RowRef<'a>>) -> Result<Entry> {
+    let row = row.into();
+    match (row.at(0)?, row.at(1)?, row.at(2)?, row.at(3)?, row.at(4)?) {
         (Sql::Blob(key), Sql::Blob(data), Sql::Integer(encoding), Sql::Integer(written), expires) => Ok(Entry {
             key: Key::trusted(key),
             value: Value::from_parts(encoding, data)?,

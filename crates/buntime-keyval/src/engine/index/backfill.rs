@@ -154,7 +154,7 @@ impl BuildPlan {
     }
 
     fn part(&self, found: &Outcome) -> Result<Part> {
-        let all = found.rows.iter().map(|row| entry(row.values().to_vec())).collect::<Result<Vec<_>>>()?;
+        let all = found.rows.iter().map(|row| entry(row.values())).collect::<Result<Vec<_>>>()?;
         let found = all.len();
         let mut bytes = 0;
         let fits = |entry: &Entry| {

@@ -194,13 +194,7 @@ impl Namespace {
              JOIN kv_entries e ON e.ns = ?2 AND e.key = d.key WHERE d.idx = ?1 AND d.doc IN ({places})"
         );
         let rows = self.engine.database.query(&sql, args).await?;
-        rows.into_values()
-            .into_iter()
-            .map(|mut row| match row.pop() {
-                Some(buntime_database::Value::Integer(document)) => Ok((document, entry(row)?)),
-                _ => Err(Error::Database("a row of kv_docs is not what was written".into())),
-            })
-            .collect()
+        rows.iter().map(|row| Ok((row.at(5)?, entry(row.values())?))).collect()
     }
 }
 

@@ -210,7 +210,7 @@ impl Namespace {
             Some([Sql::Blob(key), .., Sql::Blob(value)]) if full => Some(cursor(value, key)),
             _ => None,
         };
-        Ok(Page { entries: rows.into_iter().map(entry).collect::<Result<_>>()?, cursor: next })
+        Ok(Page { entries: rows.iter().map(|row| entry(row.as_slice())).collect::<Result<_>>()?, cursor: next })
     }
 }
 
