@@ -11,7 +11,7 @@ use std::{
 };
 
 use buntime_database::{
-    Adapter, Error, ErrorKind, Heard, Notifications, Statement, Value, args,
+    Adapter, Error, ErrorKind, Heard, Notifications, Outcome, Session, Statement, Value, args,
     postgres::{Options, Postgres},
     testing::PostgresServer,
 };
@@ -231,4 +231,99 @@ async fn callers_that_give_up() {
     assert_eq!(db.query("SELECT 1", args![]).await.unwrap().len(), 1);
     db.close().await;
     other.close().await;
+}
+
+async fn run(session: &mut Box<dyn Session>, sql: &str) -> buntime_database::Result<Outcome> {
+    session.execute(Statement::new(sql, args![])).await
+}
+
+async fn count(db: &Postgres) -> i64 {
+    db.query("SELECT count(*) FROM t", args![]).await.unwrap().first().unwrap().at(0).unwrap()
+}
+
+/// PostgreSQL answers COMMIT of a transaction in which something failed by rolling back, without an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_rolled_back_is_none() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let db = open(&server).await;
+    db.execute("CREATE TABLE t (n BIGINT PRIMARY KEY)", args![]).await.unwrap();
+    let mut session = db.session().await.unwrap();
+    run(&mut session, "BEGIN").await.unwrap();
+    run(&mut session, "INSERT INTO t VALUES (1)").await.unwrap();
+    assert!(run(&mut session, "INSERT INTO t VALUES (1)").await.is_err());
+    let later = run(&mut session, "INSERT INTO t VALUES (2)").await.unwrap_err();
+    assert_eq!(later.kind(), ErrorKind::NotAllowed, "{later}");
+    let error = run(&mut session, "COMMIT").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotAllowed, "{error}");
+    assert!(session.is_autocommit().await.unwrap());
+    run(&mut session, "INSERT INTO t VALUES (3)").await.unwrap();
+    assert_eq!(count(&db).await, 1);
+    // One that can be committed is.
+    session.script("BEGIN; INSERT INTO t VALUES (4); COMMIT; COMMIT").await.unwrap();
+    assert_eq!(count(&db).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_described_harms_no_transaction() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let db = open(&server).await;
+    db.execute("CREATE TABLE t (n BIGINT)", args![]).await.unwrap();
+    let mut session = db.session().await.unwrap();
+    run(&mut session, "BEGIN").await.unwrap();
+    // Of parameters without arguments nothing is known.
+    let sql = "INSERT INTO t (n) VALUES (?1 + ?2) RETURNING n";
+    let error = session.describe(sql).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Syntax, "{error}");
+    let rows = session.execute(Statement::new(sql, args![1, 2])).await.unwrap().rows;
+    assert_eq!(rows.into_values(), [args![3]]);
+    // Of what has just run everything is.
+    assert_eq!(session.describe(sql).await.unwrap().columns, [("n".to_owned(), Some("int8".to_owned()))]);
+    run(&mut session, "COMMIT").await.unwrap();
+    assert_eq!(count(&db).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_notice_that_a_table_has_changed() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let db = open(&server).await;
+    db.execute("CREATE TABLE t (n BIGINT)", args![]).await.unwrap();
+    let mut session = db.session().await.unwrap();
+    let columns = async |session: &mut Box<dyn Session>| {
+        run(session, "SELECT * FROM t").await.map(|outcome| outcome.rows.columns().len())
+    };
+    assert_eq!(columns(&mut session).await, Ok(1));
+    db.execute("ALTER TABLE t ADD COLUMN m BIGINT", args![]).await.unwrap();
+    assert_eq!(columns(&mut session).await, Ok(2));
+    db.execute("ALTER TABLE t ADD COLUMN o BIGINT", args![]).await.unwrap();
+    // A transaction has failed by it, and the next sees it.
+    run(&mut session, "BEGIN").await.unwrap();
+    assert!(columns(&mut session).await.is_err());
+    run(&mut session, "ROLLBACK").await.unwrap();
+    run(&mut session, "BEGIN").await.unwrap();
+    assert_eq!(columns(&mut session).await, Ok(3));
+}
+
+/// What writes and returns what cannot be read has done nothing: alone, in a session, and in a transaction of one.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_whose_rows_cannot_be_read_are_undone() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let db = Postgres::open(options(&server).with_max_result_bytes(10_000)).await.unwrap();
+    db.execute("CREATE TABLE t (n BIGINT, tags text[] DEFAULT '{a}')", args![]).await.unwrap();
+    let foreign = "INSERT INTO t (n) VALUES (1) RETURNING tags";
+    let large = "INSERT INTO t (n) SELECT generate_series(1, 300) RETURNING repeat('x', 100)";
+    let mut session = db.session().await.unwrap();
+    for (sql, kind) in [(foreign, ErrorKind::Column), (large, ErrorKind::TooBig)] {
+        assert_eq!(db.execute(sql, args![]).await.unwrap_err().kind(), kind);
+        assert_eq!(run(&mut session, sql).await.unwrap_err().kind(), kind);
+        assert!(session.is_autocommit().await.unwrap());
+        assert_eq!(count(&db).await, 0, "{sql}");
+        run(&mut session, "BEGIN").await.unwrap();
+        assert_eq!(run(&mut session, sql).await.unwrap_err().kind(), kind);
+        assert!(run(&mut session, "COMMIT").await.is_err());
+        assert_eq!(count(&db).await, 0, "{sql}");
+    }
+    let rows = run(&mut session, "INSERT INTO t (n) VALUES (5) RETURNING n").await.unwrap().rows;
+    assert_eq!((rows.into_values(), count(&db).await), (vec![args![5]], 1));
+    assert_eq!(db.query("INSERT INTO t (n) VALUES (6) RETURNING n", args![]).await.unwrap().len(), 1);
+    assert_eq!(count(&db).await, 2);
 }

@@ -110,7 +110,9 @@ fn kind(told: &DbError) -> ErrorKind {
         SqlState::OUT_OF_MEMORY => ErrorKind::TooBig,
         SqlState::QUERY_CANCELED => ErrorKind::Timeout,
         SqlState::READ_ONLY_SQL_TRANSACTION => ErrorKind::ReadOnly,
-        SqlState::INSUFFICIENT_PRIVILEGE | SqlState::ACTIVE_SQL_TRANSACTION => ErrorKind::NotAllowed,
+        SqlState::INSUFFICIENT_PRIVILEGE | SqlState::ACTIVE_SQL_TRANSACTION | SqlState::IN_FAILED_SQL_TRANSACTION => {
+            ErrorKind::NotAllowed
+        }
         SqlState::INDETERMINATE_DATATYPE | SqlState::AMBIGUOUS_PARAMETER | SqlState::UNDEFINED_PARAMETER => {
             ErrorKind::Argument
         }

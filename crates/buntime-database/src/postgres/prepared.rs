@@ -27,6 +27,8 @@ type Key = (u64, Vec<u8>);
 pub(super) struct Cache {
     statements: HashMap<Key, (Statement, u64)>,
     clock: u64,
+    /// What ran last, for who asks at once what it returns.
+    ran: Option<(u64, Statement)>,
 }
 
 impl Cache {
@@ -50,6 +52,17 @@ impl Cache {
     /// Forgets everything: the schema has changed, or the server has forgotten.
     pub(super) fn clear(&mut self) {
         self.statements.clear();
+        self.ran = None;
+    }
+
+    /// Notes what has just run.
+    pub(super) fn note(&mut self, translated: &Translated, ran: Statement) {
+        self.ran = Some((translated.id, ran));
+    }
+
+    /// Is it what ran last? Told once: afterwards the schema may be another.
+    pub(super) fn take_noted(&mut self, translated: &Translated) -> Option<Statement> {
+        self.ran.take().filter(|(id, _)| *id == translated.id).map(|(_, ran)| ran)
     }
 }
 

@@ -32,30 +32,69 @@ impl Ready {
 
 /// Runs it by itself.
 pub(super) async fn single(on: &mut Connection, ready: &Ready, max_bytes: usize) -> Result<Outcome, Failed> {
-    let result = statement(&on.client, &mut on.cache, ready, max_bytes, ready.reads()).await;
+    let result = match prepared::prepare(&on.client, &mut on.cache, &ready.translated, &ready.args).await {
+        Ok(known) => alone(&on.client, &known, ready, max_bytes).await,
+        Err(failed) => Err(failed),
+    };
     tidy(on, &result);
     result
 }
 
-/// Runs all of them, or nothing.
-pub(super) async fn transaction(on: &mut Connection, list: &[Ready], max_bytes: usize) -> Result<Vec<Outcome>, Failed> {
-    let harmless = |error| errors::running(&error, true);
-    on.client.batch_execute("BEGIN").await.map_err(harmless)?;
-    let result = statements(on, list, max_bytes, 0).await;
-    tidy(on, &result);
-    match result {
-        Ok(outcomes) => {
+/// Runs what is compiled, outside of any transaction. What writes and returns rows has one of its own: it is not to stay if
+/// the rows cannot be read.
+pub(super) async fn alone(
+    client: &Client,
+    known: &Compiled,
+    ready: &Ready,
+    max_bytes: usize,
+) -> Result<Outcome, Failed> {
+    if ready.reads() || (known.columns().is_empty() && ready.expect.is_none()) {
+        return compiled(client, known, ready, max_bytes, ready.reads()).await;
+    }
+    // Sent at once, in this order.
+    let (begun, done) = tokio::join!(client.batch_execute("BEGIN"), compiled(client, known, ready, max_bytes, true));
+    end(client, begun.map_err(|error| errors::running(&error, true)).and(done), false).await
+}
+
+/// Runs what is compiled, inside a transaction. What fails here after it ran there fails the transaction there too.
+pub(super) async fn inside(
+    client: &Client,
+    known: &Compiled,
+    ready: &Ready,
+    max_bytes: usize,
+) -> Result<Outcome, Failed> {
+    let done = compiled(client, known, ready, max_bytes, true).await;
+    let ours =
+        |failed: &Failed| matches!(failed.error.kind(), ErrorKind::Column | ErrorKind::TooBig | ErrorKind::Expectation);
+    if !ready.reads() && done.as_ref().is_err_and(ours) {
+        // There is no such savepoint, which is an error like any other.
+        let _ = client.batch_execute("ROLLBACK TO buntime_nowhere").await;
+    }
+    done
+}
+
+/// Ends a transaction: by a commit if all went well. `reads`: it changes nothing.
+async fn end<T>(client: &Client, done: Result<T, Failed>, reads: bool) -> Result<T, Failed> {
+    match done {
+        Ok(done) => {
             // From here on a lost connection leaves it open whether it happened. One that only read did nothing.
-            let reads = list.iter().all(Ready::reads);
-            on.client.batch_execute("COMMIT").await.map_err(|error| errors::running(&error, reads))?;
-            Ok(outcomes)
+            client.batch_execute("COMMIT").await.map_err(|error| errors::running(&error, reads))?;
+            Ok(done)
         }
         Err(failed) if failed.again == Again::Lost => Err(failed),
         Err(failed) => {
-            on.client.batch_execute("ROLLBACK").await.map_err(harmless)?;
+            client.batch_execute("ROLLBACK").await.map_err(|error| errors::running(&error, true))?;
             Err(failed)
         }
     }
+}
+
+/// Runs all of them, or nothing.
+pub(super) async fn transaction(on: &mut Connection, list: &[Ready], max_bytes: usize) -> Result<Vec<Outcome>, Failed> {
+    on.client.batch_execute("BEGIN").await.map_err(|error| errors::running(&error, true))?;
+    let result = statements(on, list, max_bytes, 0).await;
+    tidy(on, &result);
+    end(&on.client, result, list.iter().all(Ready::reads)).await
 }
 
 /// Runs them in order, inside a transaction; the first is number `from` of it. Those that are compiled already are sent

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio_postgres::Statement as Compiled;
+use tokio_postgres::{Statement as Compiled, error::SqlState};
 
 use super::{
     calls::{Calls, argument_count},
@@ -109,6 +109,7 @@ impl PostgresSession {
         if state.closed {
             return Err(Error::closed());
         }
+        let mut once_more = true;
         loop {
             let was_open = std::mem::take(&mut state.open);
             // Between transactions one that is known to be gone is made again.
@@ -120,6 +121,10 @@ impl PostgresSession {
             let Some(on) = working.0.as_mut() else { return Err(Error::closed()) };
             let result = what.answer(on, &mut open, self.calls.options.max_result_bytes).await;
             let idle = std::mem::replace(&mut state.used, Instant::now()).elapsed() >= IDLE;
+            let learnt = result.as_ref().is_err_and(|failed| failed.again == Again::Learnt);
+            if learnt {
+                on.cache.clear();
+            }
             match result {
                 Err(failed) if failed.again == Again::Lost || failed.error.kind() == ErrorKind::Uncertain => {
                     if !was_open && failed.again == Again::Lost {
@@ -135,6 +140,10 @@ impl PostgresSession {
                 }
                 result => {
                     (state.on, state.open) = (working.0.take(), open);
+                    // A transaction that failed by it is the caller's to begin again.
+                    if learnt && !was_open && std::mem::take(&mut once_more) {
+                        continue;
+                    }
                     return result.map_err(|failed| failed.error);
                 }
             }
@@ -172,13 +181,18 @@ impl Ask<'_> {
         match self {
             Self::Control(control) => control_transaction(on, open, control).await.map(|()| Answer::default()),
             Self::Run(ready) => {
-                let harmless = *open || ready.translated.class == Class::Read;
                 let compiled = compile(on, *open, ready).await?;
-                let outcome = run::compiled(&on.client, &compiled, ready, max_bytes, harmless).await?;
+                let done = if *open {
+                    run::inside(&on.client, &compiled, ready, max_bytes).await
+                } else {
+                    run::alone(&on.client, &compiled, ready, max_bytes).await
+                };
+                let outcome = done?;
+                on.cache.note(&ready.translated, compiled);
                 Ok(Answer { outcome, compiled: None })
             }
             Self::Describe(ready) => {
-                let compiled = compile(on, *open, ready).await?;
+                let compiled = describe(on, *open, ready).await?;
                 Ok(Answer { compiled: Some(compiled), ..Answer::default() })
             }
         }
@@ -191,9 +205,19 @@ fn timed_out() -> Error {
 }
 
 async fn control_transaction(on: &mut Connection, open: &mut bool, control: &Control) -> Result<(), Failed> {
-    let done = on.client.batch_execute(&control.sql).await;
+    let commits = control.commits && *open;
+    // After a statement that failed the server answers COMMIT by rolling back, and calls that no error. A savepoint it
+    // refuses then.
+    let guarded = commits.then(|| format!("SAVEPOINT buntime_commit; {}", control.sql));
+    let done = on.client.batch_execute(guarded.as_ref().unwrap_or(&control.sql)).await;
+    if commits && done.as_ref().is_err_and(|error| error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)) {
+        *open = false;
+        on.client.batch_execute("ROLLBACK").await.map_err(|error| errors::running(&error, true))?;
+        let what = "a statement of the transaction had failed: it was rolled back, not committed";
+        return Err(Failed::never(Error::new(ErrorKind::NotAllowed, what)));
+    }
     // A commit that fails has rolled back. One whose answer is lost may have happened.
-    let harmless = !(control.commits && *open);
+    let harmless = !commits;
     if done.is_ok() || control.ends {
         *open = control.leaves_open(*open);
     }
@@ -204,6 +228,8 @@ async fn aside(on: &Connection, open: bool, sql: &str) -> Result<(), Failed> {
     let done = if open { on.client.batch_execute(sql).await } else { Ok(()) };
     done.map_err(|error| errors::running(&error, true))
 }
+
+const UNDO: &str = "ROLLBACK TO buntime_compile; RELEASE buntime_compile";
 
 /// Compiles it. In a transaction a failure is undone, so that what was learnt of it can be made use of.
 async fn compile(on: &mut Connection, open: bool, ready: &Ready) -> Result<Compiled, Failed> {
@@ -217,10 +243,23 @@ async fn compile(on: &mut Connection, open: bool, ready: &Ready) -> Result<Compi
                 aside(on, open, "RELEASE buntime_compile").await?;
                 return Ok(compiled);
             }
-            Err(failed) if failed.again == Again::Learnt => aside(on, open, "ROLLBACK TO buntime_compile").await?,
+            Err(failed) if failed.again == Again::Learnt => aside(on, open, UNDO).await?,
             Err(failed) => return Err(failed),
         }
     }
+}
+
+/// Compiles it to tell what it is: that this fails is no failure of the transaction's.
+async fn describe(on: &mut Connection, open: bool, ready: &Ready) -> Result<Compiled, Failed> {
+    if let Some(ran) = on.cache.take_noted(&ready.translated) {
+        return Ok(ran);
+    }
+    let compiled = compile(on, open, ready).await;
+    if compiled.as_ref().is_err_and(|failed| failed.again == Again::Never) {
+        // Fails itself where the transaction had failed before: there was no savepoint then.
+        let _ = aside(on, open, UNDO).await;
+    }
+    compiled
 }
 
 #[async_trait]
