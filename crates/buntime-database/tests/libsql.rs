@@ -11,7 +11,7 @@ use std::{
 };
 
 use buntime_database::{
-    Adapter, Error, ErrorKind, args,
+    Adapter, Error, ErrorKind, Statement, args,
     libsql::{Libsql, Options},
     testing::LibsqlServer,
 };
@@ -105,4 +105,38 @@ async fn what_is_refused() {
         assert_eq!(db.execute(sql, args![]).await.unwrap_err().kind(), ErrorKind::NotAllowed, "{sql}");
     }
     assert_eq!(db.execute("SELECT ?1", args![f64::INFINITY]).await.unwrap_err().kind(), ErrorKind::Argument);
+}
+
+/// A statement that writes and returns what cannot be read has done nothing: alone, and in a session.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_whose_rows_cannot_be_read_are_undone() {
+    let Some(server) = LibsqlServer::start().await else { return };
+    let db = Libsql::open(Options::new(vec![server.url()]).with_max_result_bytes(10_000)).await.unwrap();
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    let count = async || db.query("SELECT count(*) FROM t", args![]).await.unwrap().into_values();
+    let infinite = "INSERT INTO t VALUES (?1) RETURNING 9e999";
+    let named = "INSERT INTO t VALUES (:n) RETURNING 9e999";
+    assert_eq!(db.execute(infinite, args![1]).await.unwrap_err().kind(), ErrorKind::Column);
+    let mut session = db.session().await.unwrap();
+    for sql in [infinite, named] {
+        let error = session.execute(Statement::new(sql, args![1])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Column, "{error}");
+        assert!(session.is_autocommit().await.unwrap());
+    }
+    assert_eq!(count().await, [args![0]]);
+    for sql in ["INSERT INTO t VALUES (?1) RETURNING n", "INSERT INTO t VALUES (:n) RETURNING n"] {
+        let done = session.execute(Statement::new(sql, args![7])).await.unwrap();
+        assert_eq!((done.affected, done.rows.into_values()), (1, vec![args![7]]));
+    }
+    let done = db.execute("INSERT INTO t VALUES (8) RETURNING n", args![]).await.unwrap();
+    assert_eq!((done.affected, done.last_insert_id, done.rows.len()), (1, Some(3), 1));
+    // A transaction whose stream went with an answer that was too large is not gone on with.
+    session.execute(Statement::new("BEGIN", args![])).await.unwrap();
+    session.execute(Statement::new("INSERT INTO t VALUES (9)", args![])).await.unwrap();
+    let large = Statement::new("SELECT hex(zeroblob(30000))", args![]);
+    assert_eq!(session.execute(large).await.unwrap_err().kind(), ErrorKind::TooBig);
+    let next = session.execute(Statement::new("INSERT INTO t VALUES (10)", args![])).await.unwrap_err();
+    assert_eq!(next.kind(), ErrorKind::Timeout, "{next}");
+    assert!(session.is_autocommit().await.unwrap());
+    assert_eq!(count().await, [args![3]]);
 }

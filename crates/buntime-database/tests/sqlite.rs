@@ -333,3 +333,30 @@ async fn a_full_database() {
     let whole: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(whole, "ok");
 }
+
+/// A statement that writes and returns what cannot be read has done nothing, also where no transaction is open.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_whose_rows_cannot_be_read_are_undone() {
+    let dir = TempDir::new().unwrap();
+    let db = Sqlite::open(Options::in_dir(dir.path()).with_max_result_bytes(10_000)).await.unwrap();
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    let broken = "INSERT INTO t VALUES (1), (2) RETURNING CAST(x'ff' AS TEXT)";
+    let large = "INSERT INTO t VALUES (1), (2) RETURNING zeroblob(6000)";
+    let mut session = db.session().await.unwrap();
+    for (sql, kind) in [(broken, ErrorKind::Column), (large, ErrorKind::TooBig)] {
+        assert_eq!(db.execute(sql, args![]).await.unwrap_err().kind(), kind);
+        assert_eq!(session.execute(Statement::new(sql, args![])).await.unwrap_err().kind(), kind);
+        assert!(session.is_autocommit().await.unwrap());
+        assert_eq!(count(&db).await, 0, "{sql}");
+        session.script("BEGIN; INSERT INTO t VALUES (0)").await.unwrap();
+        assert_eq!(session.execute(Statement::new(sql, args![])).await.unwrap_err().kind(), kind);
+        session.script("COMMIT").await.unwrap();
+        assert_eq!(count(&db).await, 1, "{sql}: the transaction goes on without it");
+        session.script("DELETE FROM t").await.unwrap();
+    }
+    let rows = session.execute(Statement::new("INSERT INTO t VALUES (3) RETURNING n", args![])).await.unwrap().rows;
+    assert_eq!((rows.into_values(), count(&db).await), (vec![args![3]], 1));
+    session.execute(Statement::new("PRAGMA foreign_keys = off", args![])).await.unwrap();
+    let off = session.execute(Statement::new("PRAGMA foreign_keys", args![])).await.unwrap().rows;
+    assert_eq!(off.into_values(), [args![0]]);
+}

@@ -48,7 +48,8 @@ use self::{
 };
 use crate::{
     Adapter, Error, ErrorKind, Migrated, Migration, Next, Outcome, Plan, Planned, Result, Rows, Session, Statement,
-    Value, sql::Class,
+    Value,
+    sql::{Class, Dialect, returns_rows},
 };
 
 /// How often a server that does not answer is asked again for one call.
@@ -198,17 +199,6 @@ impl Inner {
         }
     }
 
-    /// One statement, wherever it is best run.
-    async fn run(&self, sql: &str, args: Vec<Value>) -> Result<Outcome> {
-        let _running = self.begin().await?;
-        let statement = Statement::new(sql, args);
-        let reads = judge(&statement, false)? == Class::Read;
-        if reads && let Some(outcome) = self.replicas.read(&statement).await {
-            return Ok(outcome);
-        }
-        self.single(statement, reads).await
-    }
-
     /// Runs a plan until it is committed or fails for good.
     async fn planned(&self, plan: &Arc<dyn Plan>) -> Result<Planned> {
         let _turn = self.turn.lock().await;
@@ -267,6 +257,24 @@ impl Inner {
     }
 }
 
+impl Libsql {
+    /// One statement, wherever it is best run.
+    async fn run(&self, sql: &str, args: Vec<Value>) -> Result<Outcome> {
+        let statement = Statement::new(sql, args);
+        let reads = judge(&statement, false)? == Class::Read;
+        if !reads && returns_rows(sql, Dialect::Sqlite) {
+            // A transaction of its own: nothing of it is to stay if its rows cannot be read.
+            let done = self.planned(Arc::new(All(vec![statement]))).await.map_err(Error::of_single)?;
+            return done.outcomes.into_iter().next().ok_or_else(Error::closed);
+        }
+        let _running = self.0.begin().await?;
+        if reads && let Some(outcome) = self.0.replicas.read(&statement).await {
+            return Ok(outcome);
+        }
+        self.0.single(statement, reads).await
+    }
+}
+
 /// A list of statements as a plan.
 #[derive(Debug)]
 struct All(Vec<Statement>);
@@ -289,11 +297,11 @@ impl Adapter for Libsql {
     }
 
     async fn execute(&self, sql: &str, args: Vec<Value>) -> Result<Outcome> {
-        self.0.run(sql, args).await
+        self.run(sql, args).await
     }
 
     async fn query(&self, sql: &str, args: Vec<Value>) -> Result<Rows> {
-        self.0.run(sql, args).await.map(|outcome| outcome.rows)
+        self.run(sql, args).await.map(|outcome| outcome.rows)
     }
 
     async fn read_only(&self, sql: &str, args: Vec<Value>) -> Result<Rows> {

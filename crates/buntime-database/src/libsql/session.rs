@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Description, Error, ErrorKind, Outcome, Result, Session, Statement,
-    sql::{Class, Dialect, begins_read_only, split},
+    sql::{Class, Dialect, begins_read_only, returns_rows, split},
 };
 
 /// The sessions of a database.
@@ -41,6 +41,7 @@ impl Sessions {
             server,
             open: false,
             reads: false,
+            lost: false,
             described: None,
             closed,
             _place: place,
@@ -61,6 +62,8 @@ struct LibsqlSession {
     open: bool,
     /// Was it begun to read only? Servers do not hold everybody to it.
     reads: bool,
+    /// The transaction went with the stream, and the caller takes it for open still.
+    lost: bool,
     /// What was described last, and its parameters.
     described: Option<(String, Vec<Option<String>>)>,
     closed: CancellationToken,
@@ -74,14 +77,16 @@ impl LibsqlSession {
             self.stream = Stream::new(&self.server);
             return Err(Error::closed());
         }
+        self.not_lost()?;
         // Whoever drops this future does not know what the stream is in: it is another one then.
         let was_open = std::mem::take(&mut self.open);
         let mut stream = std::mem::replace(&mut self.stream, Stream::new(&self.server));
         let sent = [what, Sent::Autocommit];
         let mut answers = stream.ask(&sent, harmless).await.map_err(|failed| {
             // Between transactions a stream that has ended is of no account to anybody but us.
-            let lost = !was_open && failed.error.kind() == ErrorKind::Timeout && failed.again;
-            if lost { Error::new(ErrorKind::Unavailable, failed.error.detail()) } else { failed.error }
+            let unheard = !was_open && failed.error.kind() == ErrorKind::Timeout && failed.again;
+            self.lost = was_open && !tells_of_the_end(failed.error.kind());
+            if unheard { Error::new(ErrorKind::Unavailable, failed.error.detail()) } else { failed.error }
         })?;
         let answer = answers.each.next().unwrap_or_else(|| Err(errors::lost("it answers nothing", harmless)));
         if let Some(Ok(Answer::Autocommit(autocommit))) = answers.each.next() {
@@ -98,6 +103,37 @@ impl LibsqlSession {
 }
 
 impl LibsqlSession {
+    fn not_lost(&mut self) -> Result<()> {
+        if !std::mem::take(&mut self.lost) {
+            return Ok(());
+        }
+        let what = "the transaction ended with the statement that failed before, and was rolled back; begin again";
+        Err(Error::new(ErrorKind::Timeout, what))
+    }
+
+    async fn ran(&mut self, sent: Sent<'_>, statement: &Statement, harmless: bool) -> Result<Outcome> {
+        match self.ask(sent, harmless).await? {
+            Answer::Ran(outcome) => expected(&outcome, statement).map(|()| outcome),
+            _ => Err(errors::lost("it answers something else", harmless).error),
+        }
+    }
+
+    /// Runs a write that returns rows as a transaction of its own: nothing of it is to stay if they cannot be read.
+    async fn alone(&mut self, sent: Sent<'_>, statement: &Statement) -> Result<Outcome> {
+        let [begin, commit, rollback] =
+            ["BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"].map(|sql| Statement::new(sql, Vec::new()));
+        self.ran(Sent::Execute(&begin), &begin, true).await?;
+        let done = match self.ran(sent, statement, true).await {
+            Ok(outcome) => self.ran(Sent::Execute(&commit), &commit, false).await.map(|_| outcome),
+            Err(error) => Err(error),
+        };
+        // The caller has begun none, so that there is none to be told of.
+        if done.is_err() && !std::mem::take(&mut self.lost) && self.open {
+            self.ran(Sent::Execute(&rollback), &rollback, true).await?;
+        }
+        done
+    }
+
     /// The names of its parameters, if they have some: then the server takes no arguments by position.
     async fn names(&mut self, statement: &Statement) -> Result<Option<Vec<Option<String>>>> {
         if statement.args.is_empty() || parameters(&statement.sql).is_some() {
@@ -126,10 +162,10 @@ impl Session for LibsqlSession {
         let harmless = class == Class::Read || (self.open && !commits);
         let names = self.names(&statement).await?;
         let sent = names.as_deref().map_or(Sent::Execute(&statement), |names| Sent::Named(&statement, names));
-        match self.ask(sent, harmless).await? {
-            Answer::Ran(outcome) => expected(&outcome, &statement).map(|()| outcome),
-            _ => Err(errors::lost("it answers something else", harmless).error),
+        if class == Class::Write && !self.open && returns_rows(&statement.sql, Dialect::Sqlite) {
+            return self.alone(sent, &statement).await;
         }
+        self.ran(sent, &statement, harmless).await
     }
 
     async fn script(&mut self, sql: &str) -> Result<()> {
@@ -151,6 +187,14 @@ impl Session for LibsqlSession {
     }
 
     async fn is_autocommit(&mut self) -> Result<bool> {
-        if self.closed.is_cancelled() { Err(Error::closed()) } else { Ok(!self.open) }
+        if self.closed.is_cancelled() {
+            return Err(Error::closed());
+        }
+        self.not_lost().map(|()| !self.open)
     }
+}
+
+/// Is it an error after which no caller takes a transaction for open?
+fn tells_of_the_end(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Uncertain | ErrorKind::Closed)
 }

@@ -11,4 +11,6 @@ mod verb;
 pub(crate) use lexer::unquoted;
 pub(crate) use lexer::{Dialect, Kind, Token, tokens};
 pub use numbered::{Numbered, numbered};
+#[cfg(feature = "libsql")]
+pub(crate) use verb::returns_rows;
 pub(crate) use verb::{Class, begins_read_only, classify, first_word, split};

@@ -54,6 +54,12 @@ pub(crate) fn begins_read_only(sql: &str, dialect: Dialect) -> bool {
     begins && words.find(|word| !word.is("transaction")).is_some_and(|word| word.is("readonly"))
 }
 
+/// Does it ask for rows of what it writes? Perhaps: the word may be a name.
+#[cfg(feature = "libsql")]
+pub(crate) fn returns_rows(sql: &str, dialect: Dialect) -> bool {
+    tokens(sql, dialect).any(|token| token.is("returning"))
+}
+
 /// The statements of a script, without those that are empty. A trigger's body (`BEGIN … END`) stays in one piece.
 pub(crate) fn split(sql: &str, dialect: Dialect) -> Vec<&str> {
     let mut statements = Vec::new();

@@ -14,8 +14,10 @@ const CACHED_LENGTH: usize = 16 * 1024;
 /// How a connection takes a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// It may write.
+    /// It may write; what is to be undone when it fails, the caller undoes.
     ReadWrite,
+    /// It may write, and undoes what it did when it fails.
+    Whole,
     /// It is for the writer if it writes.
     ReadOnly,
 }
@@ -62,11 +64,28 @@ fn compiled_statement(
     mode: Mode,
     max_bytes: usize,
 ) -> Result<Option<Outcome>> {
-    let (connection, guard) = (&on.connection, &*on.guard);
     let reads = compiled.readonly();
     if mode == Mode::ReadOnly && !reads {
         return Ok(None);
     }
+    if mode != Mode::Whole || reads || compiled.column_count() == 0 {
+        return bound(on, compiled, statement, max_bytes).map(Some);
+    }
+    // SQLite undoes what fails there. That its rows cannot be read it does not know.
+    let alone = on.connection.is_autocommit();
+    on.control("SAVEPOINT buntime_statement")?;
+    let done = bound(on, compiled, statement, max_bytes);
+    let done = done.and_then(|outcome| on.control("RELEASE buntime_statement").map(|()| outcome));
+    if done.is_err() && !on.connection.is_autocommit() {
+        let undo =
+            if alone { &["ROLLBACK"][..] } else { &["ROLLBACK TO buntime_statement", "RELEASE buntime_statement"] };
+        undo.iter().try_for_each(|sql| on.control(sql))?;
+    }
+    done.map(Some)
+}
+
+fn bound(on: &Guarded, compiled: &mut Compiled<'_>, statement: &Statement, max_bytes: usize) -> Result<Outcome> {
+    let (connection, guard, reads) = (&on.connection, &*on.guard, compiled.readonly());
     bind(compiled, &statement.args, guard)?;
     let before = connection.total_changes();
     let rows = collect(compiled, guard, max_bytes)?;
@@ -78,7 +97,7 @@ fn compiled_statement(
         Some(expected) if expected != touched => {
             Err(Error::new(ErrorKind::Expectation, format!("expected {expected} rows, touched {touched}")))
         }
-        _ => Ok(Some(Outcome { affected, last_insert_id, rows })),
+        _ => Ok(Outcome { affected, last_insert_id, rows }),
     }
 }
 

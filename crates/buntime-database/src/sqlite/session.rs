@@ -157,7 +157,7 @@ impl State {
         options: &Options,
         canceled: Arc<AtomicBool>,
     ) -> Result<Option<Outcome>> {
-        let mode = if self.turn.is_some() { Mode::ReadWrite } else { Mode::ReadOnly };
+        let mode = if self.turn.is_some() { Mode::Whole } else { Mode::ReadOnly };
         let on = self.on()?;
         let result = on.guard.limited(options.statement_timeout, Some(canceled), || {
             run::statement(on, statement, mode, options.max_result_bytes)
