@@ -83,7 +83,7 @@ impl Cursor {
                         self.write(&Entry::Row { row });
                         self.rows = Some((at, output, rows));
                     }
-                    Some(Err(wrong)) => self.failed(at, wrong),
+                    Some(Err(wrong)) => self.failed(at, wrong.though_done(output.affected)),
                     None => {
                         let Output { affected, last_insert_id, .. } = output;
                         self.write(&Entry::StepEnd { affected_row_count: affected, last_insert_rowid: last_insert_id });
