@@ -50,7 +50,8 @@ pub(super) fn status(status: StatusCode, text: &str, on_stream: bool, harmless: 
         400..=499 if status != StatusCode::TOO_MANY_REQUESTS => {
             Failed::never(Error::new(ErrorKind::Other, format!("the libSQL server refuses this ({status}): {text}")))
         }
-        429 | 503 => lost(&format!("it is overloaded ({status})"), true),
+        // Refused before it was looked at. A proxy says 503 also when the server went away with the request.
+        429 => lost(&format!("it is overloaded ({status})"), true),
         _ => lost(&format!("{status}: {text}"), harmless),
     }
 }
@@ -101,5 +102,23 @@ fn constraint(message: &str) -> Constraint {
         Constraint::Check
     } else {
         Constraint::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_happened_is_not_run_again() {
+        for (code, harmless, kind, again) in [
+            (429, false, ErrorKind::Unavailable, true),
+            (503, true, ErrorKind::Unavailable, true),
+            (503, false, ErrorKind::Uncertain, false),
+            (502, false, ErrorKind::Uncertain, false),
+        ] {
+            let failed = status(StatusCode::from_u16(code).unwrap(), "", false, harmless);
+            assert_eq!((failed.error.kind(), failed.again), (kind, again), "{code}");
+        }
     }
 }
