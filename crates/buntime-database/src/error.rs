@@ -46,7 +46,8 @@ pub enum ErrorKind {
     Open,
     /// The engine cannot be reached, or its file is gone.
     Unavailable,
-    /// The connection was lost before the answer came: it is not known whether what was asked has happened.
+    /// The answer did not come, since the connection was lost or nobody waited any longer: it is not known whether what was
+    /// asked has happened.
     Uncertain,
     /// Reading or writing the disk failed.
     Io,

@@ -63,7 +63,7 @@ pub use plan::{Next, Plan, Planned};
 pub use registry::{Builder, Registry, RegistryError};
 pub use session::{Description, Session};
 pub use sink::{RowRef, Sink, ValueRef};
-pub use sql::{Numbered, numbered};
+pub use sql::{Numbered, leaves_nothing, numbered};
 pub use statement::{Outcome, Row, Rows, Statement};
 pub use tenants::{TenantName, Tenants};
 pub use value::{FromValue, Value};

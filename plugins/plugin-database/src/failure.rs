@@ -12,11 +12,11 @@ pub(crate) fn failure(error: database::Error) -> Error {
         Kind::Syntax | Kind::Argument | Kind::NotAllowed | Kind::Column | Kind::Expectation => ErrorKind::Malformed,
         Kind::Constraint(_) | Kind::ReadOnly => ErrorKind::Conflict,
         Kind::TooBig => ErrorKind::PayloadTooLarge,
-        Kind::Timeout => ErrorKind::UpstreamTimeout,
+        Kind::Timeout | Kind::Uncertain => ErrorKind::UpstreamTimeout,
         Kind::Full => ErrorKind::InsufficientStorage,
         Kind::Busy | Kind::Unavailable | Kind::Closed | Kind::Open => ErrorKind::UpstreamUnavailable,
         Kind::Canceled => ErrorKind::ClientClosed,
-        // Corrupt, Io, Uncertain, Migration, Other, and what is yet to come.
+        // Corrupt, Io, Migration, Other, and what is yet to come.
         _ => ErrorKind::Internal,
     };
     let words = words(&error);
@@ -30,7 +30,9 @@ pub(crate) fn words(error: &database::Error) -> String {
         Kind::Closed => "the database was closed",
         Kind::Corrupt => "the database is damaged",
         Kind::Io => "reading or writing the disk failed",
-        Kind::Uncertain => "the connection was lost: it is not known whether this has happened",
+        Kind::Uncertain => {
+            "no answer came in time, or its connection was lost: it is not known whether this has happened"
+        }
         Kind::Migration | Kind::Other => "the database failed",
         _ => return error.detail().to_owned(),
     };

@@ -36,14 +36,18 @@ impl Limits {
         Err(Error::new(ErrorKind::TooBig, what))
     }
 
-    /// Waits no longer than a statement may take. What is dropped then stops, and leaves nothing.
+    /// Waits no longer than a statement may take for what changes nothing. What is dropped then stops.
     pub(crate) async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout(self.timeout, work).await.unwrap_or_else(|_| Err(self.late()))
+        self.within_if(true, work).await
     }
 
-    pub(crate) fn late(&self) -> Error {
-        let most = self.timeout.as_millis();
-        Error::new(ErrorKind::Timeout, format!("it took longer than {most} ms (queryTimeout), and was stopped"))
+    /// The same for what may change something, unless it is `harmless`. What is dropped then is told to stop, and whether it
+    /// was done before that nobody hears.
+    pub(crate) async fn within_if<T>(&self, harmless: bool, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(self.timeout, work).await.unwrap_or_else(|_| {
+            let late = format!("it took longer than {} ms (queryTimeout), and was stopped", self.timeout.as_millis());
+            Err(Error::new(if harmless { ErrorKind::Timeout } else { ErrorKind::Uncertain }, late))
+        })
     }
 
     /// What one answer may hold.
@@ -76,6 +80,15 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_waits_no_longer_does_not_know_whether_it_was_done() {
+        let limits = Limits { timeout: Duration::from_millis(1), ..Limits::of(&DatabaseSettings::default()) };
+        for (harmless, kind) in [(true, ErrorKind::Timeout), (false, ErrorKind::Uncertain)] {
+            let late = limits.within_if(harmless, std::future::pending::<Result<()>>()).await.unwrap_err();
+            assert_eq!(late.kind(), kind);
+        }
+    }
 
     #[test]
     fn rows_and_bytes_are_counted_over_all_of_an_answer() {

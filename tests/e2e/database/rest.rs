@@ -267,6 +267,9 @@ async fn limits_hold() {
     let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
     let late = post(&gateway, "/query", &json!({ "sql": endless })).await;
     assert_eq!((late.status, late.problem().as_str()), (504, "timeout"), "{}", late.text());
+    // Whether what writes was stopped in time nobody has heard.
+    let late = post(&gateway, "/query", &json!({ "sql": format!("CREATE TABLE endless AS {endless}") })).await;
+    assert_eq!((late.status, late.problem().as_str()), (504, "uncertain"), "{}", late.text());
     // The thread that ran it is free again.
     assert_eq!(query(&gateway, &json!({ "sql": "SELECT 1 AS one" })).await["rows"], json!([{ "one": 1 }]));
     gateway.stop().await;

@@ -11,6 +11,7 @@ mod verb;
 pub(crate) use lexer::unquoted;
 pub(crate) use lexer::{Dialect, Kind, Token, tokens};
 pub use numbered::{Numbered, numbered};
+pub use verb::leaves_nothing;
 #[cfg(feature = "libsql")]
 pub(crate) use verb::returns_rows;
 pub(crate) use verb::{Class, begins_read_only, classify, first_word, split};

@@ -54,6 +54,20 @@ pub(crate) fn begins_read_only(sql: &str, dialect: Dialect) -> bool {
     begins && words.find(|word| !word.is("transaction")).is_some_and(|word| word.is("readonly"))
 }
 
+/// Is a statement for an adapter of that type one that leaves nothing if it is given up before its answer? Reads are, and what
+/// begins a transaction or rolls one back.
+pub fn leaves_nothing(kind: &str, sql: &str) -> bool {
+    let dialect = if kind == "postgres" { Dialect::Postgres } else { Dialect::Sqlite };
+    match classify(sql, dialect) {
+        Class::Read | Class::Empty => true,
+        Class::Write => false,
+        Class::Transaction => {
+            let is = |word: &&str| first_word(sql, dialect).is_some_and(|first| first.eq_ignore_ascii_case(word));
+            ["begin", "start", "savepoint", "rollback", "abort"].iter().any(is)
+        }
+    }
+}
+
 /// Does it ask for rows of what it writes? Perhaps: the word may be a name.
 #[cfg(feature = "libsql")]
 pub(crate) fn returns_rows(sql: &str, dialect: Dialect) -> bool {
@@ -142,6 +156,16 @@ mod tests {
         assert_eq!(classify("SELECT 1 FOR UPDATE", Dialect::Postgres), Class::Write);
         assert_eq!(classify("PRAGMA user_version = 3", Dialect::Sqlite), Class::Write);
         assert_eq!(classify("PRAGMA user_version", Dialect::Sqlite), Class::Read);
+    }
+
+    #[test]
+    fn what_leaves_nothing() {
+        for sql in ["SELECT 1", "BEGIN", "ROLLBACK", "SAVEPOINT x", "WITH x AS (SELECT 1) SELECT * FROM x"] {
+            assert!(leaves_nothing("sqlite", sql) && leaves_nothing("postgres", sql), "{sql}");
+        }
+        for sql in ["COMMIT", "END", "RELEASE x", "DELETE FROM t", "CREATE TABLE t (a)"] {
+            assert!(!leaves_nothing("sqlite", sql) && !leaves_nothing("postgres", sql), "{sql}");
+        }
     }
 
     #[test]

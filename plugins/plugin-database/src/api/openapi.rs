@@ -72,6 +72,7 @@ fn operation(summary: &str, parameters: &[Value], answer: &str) -> Value {
             "401": problem("No admin token, or another"),
             "404": problem("There is no such tenant or table"),
             "503": problem("The database cannot be reached"),
+            "504": problem("It took too long; with the code `uncertain` it may have happened"),
         }
     })
 }

@@ -37,7 +37,7 @@ pub(super) async fn create(State(api): State<Api>, Json(make): Json<Make>) -> Re
         TenantName::new(&id).map_err(|error| malformed(format!("Missing or invalid tenant id: {}", error.detail())))?;
     let kind = api.databases.adapter(make.kind.as_deref())?.kind();
     let tenants = api.databases.must_have_tenants(kind)?;
-    let created = api.limits.within(tenants.create(&name)).await.map_err(failure)?;
+    let created = api.limits.within_if(false, tenants.create(&name)).await.map_err(failure)?;
     tracing::info!(adapter = kind, tenant = name.as_str(), created, "a tenant was asked for");
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let body = json!({ "ok": true, "id": name.as_str(), "type": kind, "created": created });
@@ -52,7 +52,7 @@ pub(super) async fn remove(
     let name = TenantName::new(&id).map_err(failure)?;
     let kind = api.databases.adapter(which.kind.as_deref())?.kind();
     let tenants = api.databases.must_have_tenants(kind)?;
-    if !api.limits.within(tenants.delete(&name)).await.map_err(failure)? {
+    if !api.limits.within_if(false, tenants.delete(&name)).await.map_err(failure)? {
         return Err(no_such_tenant(&name));
     }
     tracing::info!(adapter = kind, tenant = name.as_str(), "a tenant was deleted");

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use buntime_database::{Description, Result as Database, Session, Statement, Value, hrana::Cell};
+use buntime_database::{Description, Result as Database, Session, Statement, Value, hrana::Cell, leaves_nothing};
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -80,7 +80,7 @@ impl Stream {
             Request::Batch { batch } => Response::Batch { result: self.batch(batch, limits, budget).await? },
             Request::Sequence(text) => {
                 let sql = self.sql(text)?;
-                self.with(limits, move |session| Box::pin(async move { session.script(&sql).await })).await?;
+                self.with(limits, false, move |session| Box::pin(async move { session.script(&sql).await })).await?;
                 Response::Sequence
             }
             Request::Describe(text) => {
@@ -118,7 +118,9 @@ impl Stream {
         }
         let statement = Statement::new(&*sql, args);
         let (figures, kind) = (Arc::clone(&self.figures), self.target.kind());
-        let outcome = figures.time(kind, self.with(limits, |session| session.execute(statement))).await?;
+        let harmless = leaves_nothing(kind, &sql);
+        let running = self.with(limits, harmless, |session| session.execute(statement));
+        let outcome = figures.time(kind, running).await?;
         let mut cols: Vec<Col> =
             outcome.rows.columns().iter().map(|name| Col { name: name.clone(), decltype: None }).collect();
         // Of a server elsewhere it would have to be asked for.
@@ -177,20 +179,21 @@ impl Stream {
 
     async fn describe(&mut self, sql: &Arc<str>, limits: &Limits) -> Result<Description, Wrong> {
         let sql = Arc::clone(sql);
-        self.with(limits, move |session| Box::pin(async move { session.describe(&sql).await })).await
+        self.with(limits, true, move |session| Box::pin(async move { session.describe(&sql).await })).await
     }
 
     async fn is_autocommit(&mut self, limits: &Limits) -> Result<bool, Wrong> {
         if self.session.is_none() && !self.ended {
             return Ok(true);
         }
-        self.with(limits, |session| session.is_autocommit()).await
+        self.with(limits, true, |session| session.is_autocommit()).await
     }
 
-    /// Does something with the connection, for no longer than it may take.
+    /// Does something with the connection, for no longer than it may take. `harmless`: given up, it leaves nothing.
     async fn with<T>(
         &mut self,
         limits: &Limits,
+        harmless: bool,
         work: impl for<'s> FnOnce(&'s mut Box<dyn Session>) -> BoxFuture<'s, Database<T>>,
     ) -> Result<T, Wrong> {
         if self.ended {
@@ -198,7 +201,7 @@ impl Stream {
         }
         let kept = self.session.take().or_else(|| self.spares.take(&self.target.adapter));
         let adapter = &self.target.adapter;
-        let done = limits.within(async {
+        let done = limits.within_if(harmless, async {
             let mut session = match kept {
                 Some(session) => session,
                 None => adapter.session().await?,
@@ -228,7 +231,7 @@ impl Stream {
         if self.session.is_some() && !self.is_autocommit(limits).await.unwrap_or(true) {
             // So that who asks next sees that it is gone.
             let rollback = Statement::new("ROLLBACK", Vec::new());
-            self.reusable &= self.with(limits, |session| session.execute(rollback)).await.is_ok();
+            self.reusable &= self.with(limits, true, |session| session.execute(rollback)).await.is_ok();
         }
         if let Some(session) = self.session.take().filter(|_| self.reusable) {
             self.spares.give(&self.target.adapter, session);

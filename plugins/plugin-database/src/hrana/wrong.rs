@@ -21,7 +21,9 @@ impl Wrong {
     /// The statement has run, and only its answer is wrong: who is told of an error must not take it for undone.
     pub(super) fn though_done(mut self, affected: u64) -> Self {
         if affected > 0 {
-            self.told.message.push_str("; the statement was run, and what it changed stays unless its transaction is rolled back");
+            self.told
+                .message
+                .push_str("; the statement was run, and what it changed stays unless its transaction is rolled back");
         }
         self
     }
