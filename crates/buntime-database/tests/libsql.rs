@@ -68,6 +68,15 @@ async fn replicas_answer_and_never_with_what_is_old() {
         let rows = db.query("SELECT max(n) FROM t", args![]).await.unwrap();
         assert_eq!(rows.into_values(), [args![n]], "a replica that is behind is not believed");
     }
+    let mut session = db.session().await.unwrap();
+    for n in 51..=80 {
+        session.script(&format!("BEGIN; UPDATE t SET n = {n} WHERE n >= 50; COMMIT")).await.unwrap();
+        let rows = db.query("SELECT max(n) FROM t", args![]).await.unwrap();
+        assert_eq!(rows.into_values(), [args![n]], "what sessions write counts, too");
+        session.execute(Statement::new("UPDATE t SET n = ?1 WHERE n >= 50", args![50])).await.unwrap();
+        let rows = db.query("SELECT max(n) FROM t", args![]).await.unwrap();
+        assert_eq!(rows.into_values(), [args![50]]);
+    }
     // Once they have caught up, they answer even where the primary cannot: reads do not need it.
     let mut server = server;
     let begun = Instant::now();

@@ -62,7 +62,7 @@ pub struct Libsql(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     primary: Arc<Server>,
-    replicas: Replicas,
+    replicas: Arc<Replicas>,
     tenant: Option<String>,
     statement_timeout: Duration,
     /// Transactions of this process: one at a time, in order.
@@ -88,7 +88,7 @@ impl Libsql {
         };
         let database = Self(Arc::new(Inner {
             primary: Arc::new(primary),
-            replicas: Replicas::new(servers.collect()),
+            replicas: Arc::new(Replicas::new(servers.collect())),
             tenant,
             statement_timeout,
             turn: Mutex::new(()),
@@ -332,7 +332,7 @@ impl Adapter for Libsql {
 
     async fn session(&self) -> Result<Box<dyn Session>> {
         let _running = self.0.begin().await?;
-        self.0.sessions.open(&self.0.primary)
+        self.0.sessions.open(&self.0.primary, &self.0.replicas)
     }
 
     fn is_shared(&self) -> bool {

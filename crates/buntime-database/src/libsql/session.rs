@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     errors,
     judge::{judge, parameters},
+    replicas::Replicas,
     server::Server,
     stream::{Stream, expected},
     wire::{Answer, Sent},
@@ -31,14 +32,15 @@ impl Sessions {
         Self { free, most, closed: CancellationToken::new() }
     }
 
-    pub(super) fn open(&self, primary: &Arc<Server>) -> Result<Box<dyn Session>> {
+    pub(super) fn open(&self, primary: &Arc<Server>, replicas: &Arc<Replicas>) -> Result<Box<dyn Session>> {
         let place = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
             Error::new(ErrorKind::Busy, format!("all {} sessions of the libSQL server are in use", self.most))
         })?;
-        let (server, closed) = (Arc::clone(primary), self.closed.clone());
+        let (server, replicas, closed) = (Arc::clone(primary), Arc::clone(replicas), self.closed.clone());
         Ok(Box::new(LibsqlSession {
             stream: Stream::new(primary),
             server,
+            replicas,
             open: false,
             reads: false,
             lost: false,
@@ -58,6 +60,8 @@ impl Sessions {
 struct LibsqlSession {
     stream: Stream,
     server: Arc<Server>,
+    /// What is acknowledged here their answers must know.
+    replicas: Arc<Replicas>,
     /// Is a transaction open?
     open: bool,
     /// Was it begun to read only? Servers do not hold everybody to it.
@@ -89,6 +93,7 @@ impl LibsqlSession {
             if unheard { Error::new(ErrorKind::Unavailable, failed.error.detail()) } else { failed.error }
         })?;
         let answer = answers.each.next().unwrap_or_else(|| Err(errors::lost("it answers nothing", harmless)));
+        self.replicas.note(answers.index, !harmless && answer.is_ok());
         if let Some(Ok(Answer::Autocommit(autocommit))) = answers.each.next() {
             self.open = !autocommit;
         }
