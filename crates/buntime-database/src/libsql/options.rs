@@ -16,7 +16,9 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("urls", &self.urls).field("tenant", &self.tenant).finish_non_exhaustive()
+        // What stands before an `@` is refused later on, and may be a password.
+        let urls: Vec<_> = self.urls.iter().map(|url| url.rsplit('@').next().unwrap_or_default()).collect();
+        f.debug_struct("Options").field("urls", &urls).field("tenant", &self.tenant).finish_non_exhaustive()
     }
 }
 

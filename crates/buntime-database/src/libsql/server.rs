@@ -59,6 +59,10 @@ impl Server {
         if uri.query().is_some() {
             return Err(refuse("it has parameters"));
         }
+        // Quoted nowhere: it may hold a password.
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(refuse("it names a user; set `authToken`, and write no user and no password into it"));
+        }
         let path = uri.path().trim_end_matches('/').to_owned();
         let upstream = Upstream::new(&UpstreamOptions::new(uri)).map_err(|error| refuse(&error.to_string()))?;
         let authority = upstream.authority();
