@@ -28,7 +28,7 @@ pub(crate) fn classify(sql: &str, dialect: Dialect) -> Class {
         Class::Transaction
     } else if first.is("with") || first.is("explain") {
         // EXPLAIN ANALYZE runs what it explains.
-        if words.any(|token| among(&token, &WRITES)) { Class::Write } else { Class::Read }
+        if writes(words) { Class::Write } else { Class::Read }
     } else if first.is("select") {
         // SELECT … INTO makes a table, and FOR UPDATE locks.
         let writes = words.any(|token| token.is("into") || (token.is("for") && dialect == Dialect::Postgres));
@@ -40,6 +40,20 @@ pub(crate) fn classify(sql: &str, dialect: Dialect) -> Class {
     } else {
         Class::Write
     }
+}
+
+/// Is there a word that writes among them? `replace(…)` is a function, as any word is before a parenthesis.
+fn writes<'a>(tokens: impl Iterator<Item = Token<'a>>) -> bool {
+    let mut tokens = tokens.peekable();
+    while let Some(token) = tokens.next() {
+        let next = tokens.peek();
+        let called = next.is_some_and(|next| next.text == "(");
+        let replaces = next.is_some_and(|next| next.is("into"));
+        if WRITES.iter().any(|word| token.is(word)) && !called && (replaces || !token.is("replace")) {
+            return true;
+        }
+    }
+    false
 }
 
 /// The word it begins with.
@@ -134,12 +148,21 @@ mod tests {
 
     #[test]
     fn classes() {
-        for sql in ["SELECT 1", " /* insert */ select 'insert into'", "(SELECT 1)", "VALUES (1)", "explain select 1"] {
+        for sql in [
+            "SELECT 1",
+            " /* insert */ select 'insert into'",
+            "(SELECT 1)",
+            "VALUES (1)",
+            "explain select 1",
+            "WITH x AS (SELECT replace(a, 'b', 'c') FROM t) SELECT * FROM x",
+            "EXPLAIN SELECT REPLACE ('a', 'b', 'c')",
+        ] {
             assert_eq!(class(sql), Class::Read, "{sql}");
         }
         for sql in [
             "INSERT INTO t VALUES (1)",
             "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x",
+            "WITH x AS (SELECT 1 AS a) REPLACE INTO t SELECT replace(a, 1, 2) FROM x",
             "with gone as (delete from t returning *) select * from gone",
             "-- select\nUPDATE t SET a = 1",
             "EXPLAIN ANALYZE DELETE FROM t",
