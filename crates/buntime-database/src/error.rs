@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Migration,
     /// It could not be opened with these settings.
     Open,
+    /// There is no tenant of that name.
+    NoTenant,
     /// The engine cannot be reached, or its file is gone.
     Unavailable,
     /// The answer did not come, since the connection was lost or nobody waited any longer: it is not known whether what was
@@ -75,6 +77,7 @@ impl ErrorKind {
             Self::Column => "column",
             Self::Migration => "migration",
             Self::Open => "open",
+            Self::NoTenant => "no_tenant",
             Self::Unavailable => "unavailable",
             Self::Uncertain => "uncertain",
             Self::Io => "io",

@@ -110,7 +110,7 @@ impl Tenants {
     /// The database of one.
     ///
     /// # Errors
-    /// [`ErrorKind::Open`] if there is no such tenant.
+    /// [`ErrorKind::NoTenant`] if there is none of that name; otherwise why it cannot be opened.
     pub async fn open(&self, name: &TenantName) -> Result<Arc<dyn Adapter>> {
         let mut open = self.open.lock().await;
         if self.closed.load(Ordering::Acquire) {
@@ -141,7 +141,7 @@ impl Tenants {
 }
 
 pub(crate) fn no_such(name: &TenantName) -> Error {
-    Error::new(ErrorKind::Open, format!("there is no tenant `{}`; create it first", name.as_str()))
+    Error::new(ErrorKind::NoTenant, format!("there is no tenant `{}`; create it first", name.as_str()))
 }
 
 #[cfg(test)]

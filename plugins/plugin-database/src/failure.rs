@@ -15,6 +15,7 @@ pub(crate) fn failure(error: database::Error) -> Error {
         Kind::Timeout | Kind::Uncertain => ErrorKind::UpstreamTimeout,
         Kind::Full => ErrorKind::InsufficientStorage,
         Kind::Busy | Kind::Unavailable | Kind::Closed | Kind::Open => ErrorKind::UpstreamUnavailable,
+        Kind::NoTenant => ErrorKind::NotFound,
         Kind::Canceled => ErrorKind::ClientClosed,
         // Corrupt, Io, Migration, Other, and what is yet to come.
         _ => ErrorKind::Internal,
@@ -55,7 +56,7 @@ pub(crate) fn code(kind: Kind) -> &'static str {
         Kind::Timeout => "TRANSACTION_TIMEOUT",
         Kind::Canceled => "SQLITE_ABORT",
         Kind::Column => "SQLITE_MISMATCH",
-        Kind::Open => "SQLITE_CANTOPEN",
+        Kind::Open | Kind::NoTenant => "SQLITE_CANTOPEN",
         Kind::Io => "SQLITE_IOERR",
         Kind::Closed => "DATABASE_CLOSED",
         Kind::Unavailable => "DATABASE_UNAVAILABLE",

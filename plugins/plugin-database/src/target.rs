@@ -65,7 +65,7 @@ impl Databases {
         let name = TenantName::new(tenant).map_err(failure)?;
         let opened = self.must_have_tenants(adapter.kind())?.open(&name).await;
         let adapter = opened.map_err(|error| match error.kind() {
-            database::ErrorKind::Open => no_such_tenant(&name).with_cause(error),
+            database::ErrorKind::NoTenant => no_such_tenant(&name).with_cause(error),
             _ => failure(error),
         })?;
         Ok(Target { adapter, tenant: Some(name) })

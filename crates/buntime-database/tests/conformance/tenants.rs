@@ -7,7 +7,7 @@ pub(crate) async fn tenants(tenants: Tenants) {
     let tenants = tenants.with_most_open(2);
     let name = |name: &str| TenantName::new(name).unwrap();
     let before = tenants.list().await.unwrap();
-    assert_eq!(tenants.open(&name("acme-1")).await.unwrap_err().kind(), ErrorKind::Open);
+    assert_eq!(tenants.open(&name("acme-1")).await.unwrap_err().kind(), ErrorKind::NoTenant);
     for tenant in ["acme-1", "b_2", "3c"] {
         assert!(tenants.create(&name(tenant)).await.unwrap());
         assert!(!tenants.create(&name(tenant)).await.unwrap(), "it is there");
@@ -25,7 +25,7 @@ pub(crate) async fn tenants(tenants: Tenants) {
     assert!(tenants.delete(&name("3c")).await.unwrap());
     assert!(!tenants.delete(&name("3c")).await.unwrap());
     assert_eq!(held.query("SELECT 1", args![]).await.unwrap_err().kind(), ErrorKind::Closed);
-    assert_eq!(tenants.open(&name("3c")).await.unwrap_err().kind(), ErrorKind::Open);
+    assert_eq!(tenants.open(&name("3c")).await.unwrap_err().kind(), ErrorKind::NoTenant);
     assert!(tenants.create(&name("3c")).await.unwrap());
     let empty = tenants.open(&name("3c")).await.unwrap();
     assert_eq!(empty.query("SELECT who FROM t", args![]).await.unwrap_err().kind(), ErrorKind::Syntax);
