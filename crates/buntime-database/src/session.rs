@@ -40,6 +40,15 @@ pub trait Session: Send + fmt::Debug + 'static {
     /// # Errors
     /// The connection is lost; or, as of a statement, the transaction was taken away.
     async fn is_autocommit(&mut self) -> Result<bool>;
+
+    /// Makes it as it was when it was opened, as far as statements other than pragmas have changed it, for another caller. No
+    /// transaction is open. Default: there is nothing to do.
+    ///
+    /// # Errors
+    /// It is closed.
+    async fn renew(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What [`Session::describe`] tells.

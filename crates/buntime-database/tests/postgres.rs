@@ -140,10 +140,30 @@ async fn what_is_refused_and_what_has_a_limit() {
     for sql in ["SET search_path TO x", "SELECT set_config('search_path', 'x', false)", "CREATE TEMP TABLE x (y int)"] {
         assert_eq!(db.execute(sql, args![]).await.unwrap_err().kind(), ErrorKind::NotAllowed, "{sql}");
     }
-    // What a function does to the path is undone before the next caller.
-    let function = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$";
-    db.execute(function, args![]).await.unwrap();
-    db.health().await.unwrap();
+}
+
+/// What a function does to the path is undone before the next caller.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_runs_in_another_schema() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let root = Postgres::open(options(&server).with_max_connections(1)).await.unwrap();
+    for schema in ["mine", "other"] {
+        root.execute(&format!("CREATE SCHEMA {schema}"), args![]).await.unwrap();
+    }
+    let strays = "CREATE FUNCTION public.strays() RETURNS int LANGUAGE plpgsql AS \
+                  $$ BEGIN PERFORM set_config('search_path', 'other', false); RETURN 1; END $$";
+    root.execute(strays, args![]).await.unwrap();
+    let mine = Postgres::open(options(&server).with_schema("mine").with_max_connections(1)).await.unwrap();
+    for (db, schema) in [(root, "public"), (mine, "mine")] {
+        let at = async || db.query("SELECT current_schema()", args![]).await.unwrap().into_values();
+        db.query("SELECT public.strays()", args![]).await.unwrap();
+        assert_eq!(at().await, [args![schema]]);
+        let mut session = db.session().await.unwrap();
+        run(&mut session, "SELECT public.strays()").await.unwrap();
+        session.renew().await.unwrap();
+        let rows = run(&mut session, "SELECT current_schema()").await.unwrap().rows;
+        assert_eq!(rows.into_values(), [args![schema]]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::{sync::Arc, task};
 
 use deadpool::managed::{Manager as Manages, Metrics, RecycleError, RecycleResult};
+use futures_util::FutureExt as _;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use tokio::{
@@ -35,6 +36,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// Sets the path again that a function of a caller's may have changed, so that no statement ever runs in another schema.
+    pub(super) async fn restore(&self, options: &Options) -> Result<(), tokio_postgres::Error> {
+        match options.search_path() {
+            Some(path) => self.client.batch_execute(&path).await,
+            // There is no other tenant to be kept apart from: it is sent ahead of the next statement, and nobody waits.
+            None => self.client.batch_execute("RESET search_path").now_or_never().unwrap_or(Ok(())),
+        }
+    }
+
     /// Ends it, whatever it does: the server is told to stop, and rolls back. Whoever counts connections keeps its place
     /// until this is done.
     pub(super) async fn end(&mut self) {
@@ -135,12 +145,7 @@ impl Manages for Manager {
         if connection.client.is_closed() {
             return Err(dead());
         }
-        // A function of the caller's may have changed the path: it is set again, so that no statement ever runs in
-        // another schema.
-        match self.options.search_path() {
-            Some(path) => connection.client.batch_execute(&path).await.map_err(|_| dead()),
-            None => Ok(()),
-        }
+        connection.restore(&self.options).await.map_err(|_| dead())
     }
 }
 

@@ -294,4 +294,19 @@ impl Session for PostgresSession {
         let state = self.state.lock().await;
         if state.closed { Err(Error::closed()) } else { Ok(!state.open) }
     }
+
+    async fn renew(&mut self) -> Result<()> {
+        let mut state = self.state.lock().await;
+        if state.closed {
+            return Err(Error::closed());
+        }
+        // Taken out while it works. One that is lost is made again by the next statement.
+        let mut working = Working(state.on.take());
+        if let Some(on) = &working.0
+            && on.restore(&self.calls.options).await.is_ok()
+        {
+            state.on = working.0.take();
+        }
+        Ok(())
+    }
 }

@@ -262,6 +262,8 @@ mod tests {
             "DO $$ BEGIN END $$",
             "COPY t TO '/tmp/x'",
             "LISTEN x",
+            "--\rSET search_path TO\nx",
+            "SELECT E'a'\n'\\'', set_config('search_path', 'x', false) --'",
         ] {
             assert_eq!(refusal(sql), ErrorKind::NotAllowed, "{sql}");
         }

@@ -65,8 +65,8 @@ pub(crate) fn tokens(sql: &str, dialect: Dialect) -> impl Iterator<Item = Token<
 fn next(rest: &str, first: char, dialect: Dialect) -> (Kind, usize) {
     let postgres = dialect == Dialect::Postgres;
     match first {
-        c if c.is_whitespace() => (Kind::Blank, run(rest, char::is_whitespace)),
-        '-' if rest.starts_with("--") => (Kind::Blank, rest.find('\n').unwrap_or(rest.len())),
+        c if is_space(c) => (Kind::Blank, run(rest, is_space)),
+        '-' if rest.starts_with("--") => (Kind::Blank, remark(rest, postgres)),
         '/' if rest.starts_with("/*") => (Kind::Blank, comment(rest, postgres)),
         '\'' => (Kind::Literal, quoted(rest, '\'', false)),
         '"' => (Kind::Quoted, quoted(rest, '"', false)),
@@ -74,10 +74,25 @@ fn next(rest: &str, first: char, dialect: Dialect) -> (Kind, usize) {
         '[' if !postgres => (Kind::Quoted, rest.find(']').map_or(rest.len(), |at| at + 1)),
         '?' => parameter(rest).unwrap_or((Kind::Other, 1)),
         '$' if postgres => parameter(rest).or_else(|| dollar(rest)).unwrap_or((Kind::Other, 1)),
-        c if c.is_ascii_digit() => (Kind::Number, run(rest, |c| c.is_alphanumeric() || c == '.' || c == '_')),
-        c if c.is_alphabetic() || c == '_' => word(rest, postgres),
+        c if c.is_ascii_digit() => (Kind::Number, run(rest, |c| is_word(c) || c == '.')),
+        c if is_word(c) => word(rest, postgres),
         c => (Kind::Other, c.len_utf8()),
     }
+}
+
+/// Both engines know no other.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t'..='\r')
+}
+
+/// May it stand in a word? Whatever is not ASCII may, spaces and signs too.
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii()
+}
+
+/// `-- …`, without the end of its line.
+fn remark(rest: &str, postgres: bool) -> usize {
+    rest.find(|c| c == '\n' || (postgres && c == '\r')).unwrap_or(rest.len())
 }
 
 fn run(rest: &str, is: impl Fn(char) -> bool) -> usize {
@@ -85,14 +100,16 @@ fn run(rest: &str, is: impl Fn(char) -> bool) -> usize {
 }
 
 fn word(rest: &str, postgres: bool) -> (Kind, usize) {
-    let length = run(rest, |c| c.is_alphanumeric() || c == '_' || c == '$');
+    let length = run(rest, |c| is_word(c) || c == '$');
     let (word, after) = rest.split_at(length);
     if after.starts_with('\'') {
         // E'…' has escapes; X'…', B'…', N'…' have none.
         let escapes = postgres && word.eq_ignore_ascii_case("e");
-        let prefix = escapes || ["x", "b", "n"].iter().any(|known| word.eq_ignore_ascii_case(known));
-        if prefix {
-            return (Kind::Literal, length + quoted(after, '\'', escapes));
+        if escapes {
+            return (Kind::Literal, length + escaped(after));
+        }
+        if ["x", "b", "n"].iter().any(|known| word.eq_ignore_ascii_case(known)) {
+            return (Kind::Literal, length + quoted(after, '\'', false));
         }
     }
     (Kind::Word, length)
@@ -114,6 +131,28 @@ fn quoted(rest: &str, quote: char, escapes: bool) -> usize {
         }
     }
     rest.len()
+}
+
+/// The text of an `E'…'`. What follows on another line goes on with it, and has escapes, too.
+fn escaped(rest: &str) -> usize {
+    let mut at = quoted(rest, '\'', true);
+    while let Some(next) = rest.get(at..).and_then(|rest| rest.get(continues(rest)?..)) {
+        at = rest.len() - next.len() + quoted(next, '\'', true);
+    }
+    at
+}
+
+/// Where a text goes on behind a line break.
+fn continues(rest: &str) -> Option<usize> {
+    let (mut length, mut breaks) = (0, false);
+    for token in tokens(rest, Dialect::Postgres) {
+        if token.kind != Kind::Blank || token.text.starts_with("/*") {
+            return (breaks && token.text.starts_with('\'')).then_some(length);
+        }
+        length += token.text.len();
+        breaks |= token.text.contains(['\n', '\r']);
+    }
+    None
 }
 
 fn comment(rest: &str, nests: bool) -> usize {
@@ -142,7 +181,7 @@ fn parameter(rest: &str) -> Option<(Kind, usize)> {
 
 /// `$tag$ … $tag$`.
 fn dollar(rest: &str) -> Option<(Kind, usize)> {
-    let tag = rest.get(1..)?.find(|c: char| !(c.is_alphanumeric() || c == '_'))? + 1;
+    let tag = rest.get(1..)?.find(|c| !is_word(c))? + 1;
     let mark = rest.get(..=tag).filter(|mark| mark.ends_with('$'))?;
     let body = rest.get(mark.len()..)?;
     Some((Kind::Literal, body.find(mark).map_or(rest.len(), |end| end + 2 * mark.len())))
@@ -181,6 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn what_postgresql_reads_otherwise() {
+        let words = |sql| kinds(sql, Dialect::Postgres).iter().map(|(_, text)| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(words("--\rSET x\n"), ["SET", "x"]);
+        assert_eq!(kinds("--\rSET x\n", Dialect::Sqlite), []);
+        assert_eq!(words("$€$ ?1 ' $€$ a\u{a0}b"), ["$€$ ?1 ' $€$", "a\u{a0}b"]);
+        assert_eq!(words("E'a' -- b\n '\\'?1' c"), ["E'a' -- b\n '\\'?1'", "c"]);
+        assert_eq!(words("E'a' 'b\\' c"), ["E'a'", "'b\\'", "c"]);
+    }
+
+    #[test]
     fn what_does_not_end_goes_to_the_end() {
         for sql in ["'abc", "\"abc", "/* abc", "-- abc", "$a$ b", "E'\\", "[a", "$", "?", "$a"] {
             for dialect in [Dialect::Sqlite, Dialect::Postgres] {
@@ -191,7 +240,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn pieces_are_the_whole(sql in "[a-zE$?'\"/*\\-\\\\1é\\[\\]` \n;]{0,60}") {
+        fn pieces_are_the_whole(sql in "[a-zE$?'\"/*\\-\\\\1é\r€\\[\\]` \n;]{0,60}") {
             for dialect in [Dialect::Sqlite, Dialect::Postgres] {
                 proptest::prop_assert_eq!(tokens(&sql, dialect).map(|token| token.text).collect::<String>(), sql.clone());
             }

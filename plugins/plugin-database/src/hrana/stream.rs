@@ -199,12 +199,14 @@ impl Stream {
         if self.ended {
             return Err(Wrong::new("STREAM_CLOSED", "the stream is closed"));
         }
-        let kept = self.session.take().or_else(|| self.spares.take(&self.target.adapter));
         let adapter = &self.target.adapter;
+        let own = self.session.take();
+        let spare = if own.is_none() { self.spares.take(adapter) } else { None };
         let done = limits.within_if(harmless, async {
-            let mut session = match kept {
-                Some(session) => session,
-                None => adapter.session().await?,
+            let mut session = match (own, spare) {
+                (Some(session), _) => session,
+                (None, Some(mut spare)) => spare.renew().await.map(|()| spare)?,
+                (None, None) => adapter.session().await?,
             };
             let result = work(&mut session).await;
             Ok((session, result))
