@@ -155,3 +155,20 @@ async fn writes_whose_rows_cannot_be_read_are_undone() {
     assert!(session.is_autocommit().await.unwrap());
     assert_eq!(count().await, [args![3]]);
 }
+
+/// Whoever waits for a replica that hangs waits no longer than a replica is worth, and the next not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_hangs() {
+    let Some(server) = LibsqlServer::start().await else { return };
+    // Connections are taken by the system, and nobody reads from them.
+    let hangs = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let urls = vec![server.url(), format!("http://{}", hangs.local_addr().unwrap())];
+    let [left, waited] = [urls.clone(), urls].map(|urls| Libsql::open(Options::new(urls)));
+    let (left, waited) = (left.await.unwrap(), waited.await.unwrap());
+    let gone = tokio::time::timeout(Duration::from_secs(1), left.query("SELECT 1", args![])).await;
+    assert!(gone.is_err(), "the replica was asked");
+    tokio::time::timeout(Duration::from_secs(1), left.query("SELECT 1", args![])).await.unwrap().unwrap();
+    let begun = Instant::now();
+    waited.query("SELECT 1", args![]).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}

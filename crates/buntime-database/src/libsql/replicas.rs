@@ -9,13 +9,18 @@ use std::{
 };
 
 use super::{
-    server::Server,
+    errors::Failed,
+    server::{Answers, Server},
     wire::{Answer, Sent},
 };
 use crate::{Outcome, Statement};
 
 /// How long a replica that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long one may take to answer before the primary is asked, who has the time of a statement.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// One that has not answered for so long is left alone when its caller goes away: the next would wait as long.
+const UNANSWERED: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 struct Replica {
@@ -67,9 +72,9 @@ impl Replicas {
             if !replica.is_well() {
                 continue;
             }
-            match replica.server.ask(None, &[Sent::Execute(&before), Sent::Execute(statement), Sent::Close], true).await
-            {
-                Ok(mut answers) => {
+            let sent = [Sent::Execute(&before), Sent::Execute(statement), Sent::Close];
+            match replica.ask(&sent).await {
+                Some(Ok(mut answers)) => {
                     let index = answers.first_index?;
                     let Some(Ok(Answer::Ran(outcome))) = answers.each.nth(1) else { return None };
                     if index < needed {
@@ -78,8 +83,12 @@ impl Replicas {
                     self.seen.fetch_max(answers.index.unwrap_or(index), Ordering::AcqRel);
                     return Some(outcome);
                 }
-                Err(failed) => {
+                Some(Err(failed)) => {
                     tracing::warn!(replica = replica.server.location(), error = %failed.error, "a replica does not answer");
+                    replica.rest();
+                }
+                None => {
+                    tracing::warn!(replica = replica.server.location(), "a replica does not answer in time");
                     replica.rest();
                 }
             }
@@ -88,7 +97,30 @@ impl Replicas {
     }
 }
 
+/// A replica that is being waited for.
+struct Waiting<'a> {
+    /// `None`: not any more.
+    replica: Option<&'a Replica>,
+    since: Instant,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(replica) = self.replica.filter(|_| self.since.elapsed() >= UNANSWERED) {
+            replica.rest();
+        }
+    }
+}
+
 impl Replica {
+    /// `None`: it takes too long.
+    async fn ask(&self, sent: &[Sent<'_>]) -> Option<Result<Answers, Failed>> {
+        let mut waiting = Waiting { replica: Some(self), since: Instant::now() };
+        let answered = tokio::time::timeout(PATIENCE, self.server.ask(None, sent, true)).await.ok();
+        waiting.replica = None;
+        answered
+    }
+
     fn is_well(&self) -> bool {
         self.well_at.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|at| at <= Instant::now())
     }
