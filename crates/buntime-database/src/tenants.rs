@@ -2,14 +2,11 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::{Adapter, Error, ErrorKind, Result};
 
@@ -55,10 +52,77 @@ pub(crate) trait Keeps: Send + Sync + fmt::Debug + 'static {
 #[derive(Debug)]
 pub struct Tenants {
     keeps: Box<dyn Keeps>,
-    /// In the order of their last use.
-    open: Mutex<Vec<(TenantName, Arc<dyn Adapter>)>>,
+    table: Mutex<Table>,
     most: usize,
-    closed: AtomicBool,
+}
+
+/// Where a tenant's adapter is, once it is open. Whoever opens, makes or deletes the tenant holds it meanwhile, and nobody
+/// waits for that but who wants the same tenant.
+type Place = Arc<tokio::sync::Mutex<Option<Arc<dyn Adapter>>>>;
+
+#[derive(Debug, Default)]
+struct Table {
+    /// In the order of their last use.
+    places: Vec<(TenantName, Place)>,
+    /// All that were opened and are used still, those that were pushed out of their places, too.
+    used: Vec<(TenantName, Weak<dyn Adapter>)>,
+    closed: bool,
+}
+
+impl Table {
+    /// The place of that tenant, as the one used last. Where there are too many, one that nobody holds goes.
+    fn place(&mut self, name: &TenantName, most: usize) -> Place {
+        let found = match self.places.iter().position(|(known, _)| known == name) {
+            Some(at) => self.places.remove(at),
+            None => {
+                let idle = |(_, place): &(TenantName, Place)| place.try_lock().is_ok();
+                if self.places.len() >= most
+                    && let Some(at) = self.places.iter().position(idle)
+                {
+                    // Whoever uses it goes on; with the last of them it ends.
+                    self.places.remove(at);
+                }
+                (name.clone(), Place::default())
+            }
+        };
+        let place = Arc::clone(&found.1);
+        self.places.push(found);
+        place
+    }
+
+    fn has(&self, place: &Place) -> bool {
+        self.places.iter().any(|(_, known)| Arc::ptr_eq(known, place))
+    }
+
+    /// The one of that tenant that is used still.
+    fn used(&self, name: &TenantName) -> Option<Arc<dyn Adapter>> {
+        self.used.iter().filter(|(known, _)| known == name).find_map(|(_, used)| used.upgrade())
+    }
+
+    /// Those of that tenant, or of all, that are used still.
+    fn take_used(&mut self, name: Option<&TenantName>) -> Vec<Arc<dyn Adapter>> {
+        let is = |known: &TenantName| name.is_none_or(|name| name == known);
+        self.used.extract_if(.., |(known, _)| is(known)).filter_map(|(_, used)| used.upgrade()).collect()
+    }
+}
+
+/// A place that is held. One with nothing in it is given up with it.
+struct Held<'a> {
+    table: &'a Mutex<Table>,
+    adapter: OwnedMutexGuard<Option<Arc<dyn Adapter>>>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if self.adapter.is_none() {
+            let place = OwnedMutexGuard::mutex(&self.adapter);
+            lock(self.table).places.retain(|(_, known)| !Arc::ptr_eq(known, place));
+        }
+    }
+}
+
+fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Tenants {
@@ -66,7 +130,7 @@ impl Tenants {
     pub const MOST_OPEN: usize = 64;
 
     pub(crate) fn new(keeps: impl Keeps) -> Self {
-        Self { keeps: Box::new(keeps), open: Mutex::default(), most: Self::MOST_OPEN, closed: AtomicBool::new(false) }
+        Self { keeps: Box::new(keeps), table: Mutex::default(), most: Self::MOST_OPEN }
     }
 
     /// At most so many open at once, at least one.
@@ -76,11 +140,28 @@ impl Tenants {
         self
     }
 
+    fn table(&self) -> MutexGuard<'_, Table> {
+        lock(&self.table)
+    }
+
+    /// The place of a tenant, which nobody else has meanwhile.
+    async fn hold(&self, name: &TenantName) -> Held<'_> {
+        loop {
+            let place = self.table().place(name, self.most);
+            let adapter = Arc::clone(&place).lock_owned().await;
+            // While it was waited for, it may have been given up.
+            if self.table().has(&place) {
+                return Held { table: &self.table, adapter };
+            }
+        }
+    }
+
     /// Makes one; `false` if it is there already.
     ///
     /// # Errors
     /// The engine's.
     pub async fn create(&self, name: &TenantName) -> Result<bool> {
+        let _held = self.hold(name).await;
         self.keeps.create(name).await
     }
 
@@ -89,9 +170,10 @@ impl Tenants {
     /// # Errors
     /// The engine's.
     pub async fn delete(&self, name: &TenantName) -> Result<bool> {
-        let mut open = self.open.lock().await;
-        if let Some(at) = open.iter().position(|(known, _)| known == name) {
-            let (_, adapter) = open.remove(at);
+        let mut held = self.hold(name).await;
+        *held.adapter = None;
+        let used = self.table().take_used(Some(name));
+        for adapter in used {
             adapter.close().await;
         }
         self.keeps.delete(name).await
@@ -112,31 +194,51 @@ impl Tenants {
     /// # Errors
     /// [`ErrorKind::NoTenant`] if there is none of that name; otherwise why it cannot be opened.
     pub async fn open(&self, name: &TenantName) -> Result<Arc<dyn Adapter>> {
-        let mut open = self.open.lock().await;
-        if self.closed.load(Ordering::Acquire) {
+        let mut held = self.hold(name).await;
+        if self.table().closed {
             return Err(Error::closed());
         }
-        if let Some(at) = open.iter().position(|(known, _)| known == name) {
-            let found = open.remove(at);
-            let adapter = Arc::clone(&found.1);
-            open.push(found);
+        if let Some(adapter) = &*held.adapter {
+            return Ok(Arc::clone(adapter));
+        }
+        // One that was pushed out may be used still.
+        let used = self.table().used(name);
+        let adapter = match used {
+            Some(adapter) => adapter,
+            None => self.opened(name).await?,
+        };
+        *held.adapter = Some(Arc::clone(&adapter));
+        Ok(adapter)
+    }
+
+    async fn opened(&self, name: &TenantName) -> Result<Arc<dyn Adapter>> {
+        let adapter = self.keeps.open(name).await?;
+        if self.note(name, &adapter) {
             return Ok(adapter);
         }
-        let adapter = self.keeps.open(name).await?;
-        if open.len() >= self.most {
-            // Whoever uses it goes on; with the last of them it ends.
-            open.remove(0);
-        }
-        open.push((name.clone(), Arc::clone(&adapter)));
-        Ok(adapter)
+        adapter.close().await;
+        Err(Error::closed())
+    }
+
+    /// Notes that it was opened; `false` if all are closed by now.
+    fn note(&self, name: &TenantName, adapter: &Arc<dyn Adapter>) -> bool {
+        let mut table = self.table();
+        table.used.retain(|(_, used)| used.strong_count() > 0);
+        table.used.push((name.clone(), Arc::downgrade(adapter)));
+        !table.closed
     }
 
     /// Closes those that are open.
     pub async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        for (_, adapter) in self.open.lock().await.drain(..) {
+        let used = {
+            let mut table = self.table();
+            table.closed = true;
+            table.take_used(None)
+        };
+        for adapter in used {
             adapter.close().await;
         }
+        self.table().places.clear();
     }
 }
 

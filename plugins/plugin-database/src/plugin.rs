@@ -45,7 +45,8 @@ impl Plugin for DatabasePlugin {
                 tracing::warn!("`adapters` says more than this program has opened: {error}; restart it");
             }
         }
-        let (databases, limits) = (Databases::new(registry), Limits::of(&settings));
+        let limits = Limits::of(&settings);
+        let databases = Databases::new(registry, limits);
         // Whatever instances come and go.
         let figures = startup.keep("figures", Figures::new);
         let streams = Streams::new(settings.max_streams, *settings.stream_idle, Arc::clone(&figures));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use buntime_core::{Error, ErrorKind};
 use buntime_database::{self as database, Adapter, Registry, RegistryError, TenantName, Tenants};
 
-use crate::failure::failure;
+use crate::{failure::failure, limits::Limits};
 
 /// The databases of the program.
 #[derive(Clone, Debug)]
-pub(crate) struct Databases(Arc<Registry>);
+pub(crate) struct Databases(Arc<Registry>, Limits);
 
 /// One of them, open.
 #[derive(Clone, Debug)]
@@ -31,8 +31,8 @@ impl Target {
 }
 
 impl Databases {
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self(registry)
+    pub(crate) fn new(registry: Arc<Registry>, limits: Limits) -> Self {
+        Self(registry, limits)
     }
 
     /// Each adapter, and whether it is the default.
@@ -63,7 +63,8 @@ impl Databases {
         let adapter = self.adapter(kind)?;
         let Some(tenant) = present(tenant) else { return Ok(Target { adapter, tenant: None }) };
         let name = TenantName::new(tenant).map_err(failure)?;
-        let opened = self.must_have_tenants(adapter.kind())?.open(&name).await;
+        let tenants = self.must_have_tenants(adapter.kind())?;
+        let opened = self.1.within(tenants.open(&name)).await;
         let adapter = opened.map_err(|error| match error.kind() {
             database::ErrorKind::NoTenant => no_such_tenant(&name).with_cause(error),
             _ => failure(error),

@@ -15,6 +15,7 @@ pub(crate) async fn tenants(tenants: Tenants) {
         db.execute("CREATE TABLE t (who TEXT)", args![]).await.unwrap();
         db.execute("INSERT INTO t VALUES (?1)", args![tenant]).await.unwrap();
     }
+    let pushed_out = tenants.open(&name("acme-1")).await.unwrap();
     // One of them was closed, and is opened again.
     for tenant in ["acme-1", "b_2", "3c"] {
         let db = tenants.open(&name(tenant)).await.unwrap();
@@ -29,6 +30,10 @@ pub(crate) async fn tenants(tenants: Tenants) {
     assert!(tenants.create(&name("3c")).await.unwrap());
     let empty = tenants.open(&name("3c")).await.unwrap();
     assert_eq!(empty.query("SELECT who FROM t", args![]).await.unwrap_err().kind(), ErrorKind::Syntax);
+    // What others have pushed out, and somebody uses still, is of the tenant that was deleted, too.
+    pushed_out.query("SELECT who FROM t", args![]).await.unwrap();
+    assert!(tenants.delete(&name("acme-1")).await.unwrap() && tenants.create(&name("acme-1")).await.unwrap());
+    assert_eq!(pushed_out.query("SELECT who FROM t", args![]).await.unwrap_err().kind(), ErrorKind::Closed);
     tenants.close().await;
     assert_eq!(tenants.open(&name("b_2")).await.unwrap_err().kind(), ErrorKind::Closed);
 }
