@@ -68,10 +68,42 @@ async fn a_session_keeps_nobody_from_writing_for_long() {
     session.execute(run("INSERT INTO t VALUES (3)")).await.unwrap();
     assert_eq!(count(&db).await, 2);
 
+    // Nor for longer by a statement that runs.
+    let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+    session.execute(run("BEGIN IMMEDIATE")).await.unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(session.execute(run(endless)).await.unwrap_err().kind(), ErrorKind::Timeout);
+    db.execute("INSERT INTO t VALUES (4)", args![]).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+
     let _second = db.session().await.unwrap();
     assert_eq!(db.session().await.unwrap_err().kind(), ErrorKind::Busy);
     let memory = Sqlite::open(Options::memory()).await.unwrap();
     assert_eq!(memory.session().await.unwrap_err().kind(), ErrorKind::NotAllowed);
+}
+
+/// What only reads has a limit, too: the log cannot be folded into the file meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_transaction_is_open_for_ever() {
+    let dir = TempDir::new().unwrap();
+    let db = Sqlite::open(Options::in_dir(dir.path()).with_session_age(Duration::from_millis(200))).await.unwrap();
+    db.execute("CREATE TABLE t (n INTEGER)", args![]).await.unwrap();
+    let mut session = db.session().await.unwrap();
+    let begun = std::time::Instant::now();
+    let mut ask = async |sql: &str| session.execute(Statement::new(sql, args![])).await;
+    ask("BEGIN").await.unwrap();
+    let error = loop {
+        match ask("SELECT count(*) FROM t").await {
+            Ok(_) => assert!(begun.elapsed() < Duration::from_secs(10), "it goes on for ever"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    // The next has time of its own.
+    for sql in ["BEGIN", "INSERT INTO t VALUES (1)", "COMMIT"] {
+        ask(sql).await.unwrap();
+    }
+    assert_eq!(count(&db).await, 1);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ pub struct Options {
     pub(super) queue: usize,
     pub(super) sessions: usize,
     pub(super) session_hold: Duration,
+    pub(super) session_age: Duration,
 }
 
 impl Options {
@@ -53,6 +54,7 @@ impl Options {
             queue: 1024,
             sessions: super::session::SESSIONS,
             session_hold: super::session::HOLD,
+            session_age: super::session::AGE,
         }
     }
 
@@ -137,6 +139,14 @@ impl Options {
     #[must_use]
     pub fn with_session_hold(mut self, hold: Duration) -> Self {
         self.session_hold = hold;
+        self
+    }
+
+    /// How long a transaction of a session may be open, also if it only reads: the log cannot be folded into the file
+    /// meanwhile. Longer ones are rolled back. Default 60 s.
+    #[must_use]
+    pub fn with_session_age(mut self, age: Duration) -> Self {
+        self.session_age = age;
         self
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Who writes takes turns, in order: the writer for each of its groups, a session from its first statement that writes
 //! to the end of its transaction. So nobody polls for SQLite's lock, and nobody starves: a session that keeps its turn
-//! for longer than it may is rolled back.
+//! for longer than it may is rolled back, and so is one whose transaction is too old: what it reads keeps the log growing.
 
 use std::{
     sync::{
@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use tokio::{
     runtime::Handle,
     sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
 };
 
 use super::{
@@ -58,7 +59,7 @@ impl Sessions {
         })?;
         let options = Arc::clone(&self.options);
         let on = blocking(move || connection::open_session(&options)).await??;
-        let state = State { on: Some(on), turn: None, since: None, expired: false, reads: false };
+        let state = State { on: Some(on), turn: None, since: None, begun: None, expired: false, reads: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), options: Arc::clone(&self.options), _place: place });
         let mut open = lock(&self.open);
         if self.closed.load(Ordering::Acquire) {
@@ -96,18 +97,33 @@ struct State {
     on: Option<Guarded>,
     /// Kept from the first write of a transaction to its end.
     turn: Option<OwnedMutexGuard<()>>,
-    since: Option<Instant>,
+    since: Option<Since>,
+    /// Since when a transaction is open.
+    begun: Option<Since>,
     /// The transaction was taken away, and its owner does not know yet.
     expired: bool,
     /// The transaction was begun to read only.
     reads: bool,
 }
 
+/// When something began, and who ends it when its time is up.
+#[derive(Debug)]
+struct Since {
+    at: Instant,
+    timer: AbortHandle,
+}
+
+impl Drop for Since {
+    fn drop(&mut self) {
+        self.timer.abort();
+    }
+}
+
 impl Shared {
-    /// Takes a turn that has lasted too long away. `since` says which one.
-    fn expire(&self, since: Instant) {
+    /// Takes a turn or a transaction away that has lasted too long: the one that began then.
+    fn expire(&self, at: Instant, which: fn(&State) -> Option<&Since>) {
         let mut state = lock(&self.state);
-        if state.since != Some(since) {
+        if which(&state).is_none_or(|since| since.at != at) {
             return;
         }
         if let Some(on) = &state.on
@@ -118,7 +134,33 @@ impl Shared {
             }
             state.expired = true;
         }
+        state.begun = None;
         state.end_turn();
+    }
+
+    /// What begins now may last for so long.
+    fn since(self: &Arc<Self>, time: Duration, which: fn(&State) -> Option<&Since>) -> Since {
+        let (at, session) = (Instant::now(), Arc::downgrade(self));
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            if let Some(session) = session.upgrade() {
+                let _ = blocking(move || session.expire(at, which)).await;
+            }
+        });
+        Since { at, timer: timer.abort_handle() }
+    }
+
+    /// Does something with the connection, and sees whether a transaction has begun by it, or ended.
+    fn with<T>(self: &Arc<Self>, work: impl FnOnce(&mut State, &Options) -> Result<T>) -> Result<T> {
+        let mut state = lock(&self.state);
+        let result = work(&mut state, &self.options);
+        let open = state.on.as_ref().is_some_and(|on| !on.connection.is_autocommit());
+        if !open {
+            state.begun = None;
+        } else if state.begun.is_none() {
+            state.begun = Some(self.since(self.options.session_age, |state| state.begun.as_ref()));
+        }
+        result
     }
 }
 
@@ -134,6 +176,14 @@ impl State {
             return Err(Error::new(ErrorKind::Timeout, what));
         }
         self.on.as_ref().ok_or_else(Error::closed)
+    }
+
+    /// How long a statement may run: in a transaction no longer than that may be open, and keep others from writing.
+    fn time_left(&self, options: &Options) -> Duration {
+        let Some(begun) = &self.begun else { return options.statement_timeout };
+        let age = options.session_age.saturating_sub(begun.at.elapsed());
+        let hold = self.since.as_ref().map(|since| options.session_hold.saturating_sub(since.at.elapsed()));
+        options.statement_timeout.min(age).min(hold.unwrap_or(Duration::MAX))
     }
 
     /// Runs it. `None`: it writes, and it is not this session's turn.
@@ -157,11 +207,11 @@ impl State {
         options: &Options,
         canceled: Arc<AtomicBool>,
     ) -> Result<Option<Outcome>> {
+        let timeout = self.time_left(options);
         let mode = if self.turn.is_some() { Mode::Whole } else { Mode::ReadOnly };
         let on = self.on()?;
-        let result = on.guard.limited(options.statement_timeout, Some(canceled), || {
-            run::statement(on, statement, mode, options.max_result_bytes)
-        });
+        let result =
+            on.guard.limited(timeout, Some(canceled), || run::statement(on, statement, mode, options.max_result_bytes));
         if on.connection.is_autocommit() {
             self.end_turn();
             self.reads = false;
@@ -189,7 +239,7 @@ impl SqliteSession {
         work: impl FnOnce(&mut State, &Options) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let Some(shared) = self.shared.clone() else { return Err(Error::closed()) };
-        blocking(move || work(&mut lock(&shared.state), &shared.options)).await?
+        blocking(move || shared.with(work)).await?
     }
 
     async fn run(&self, statement: Statement) -> Result<Outcome> {
@@ -209,17 +259,9 @@ impl SqliteSession {
         let busy = shared.options.busy_timeout + shared.options.session_hold;
         let waited = tokio::time::timeout(busy, Arc::clone(&self.turn).lock_owned()).await;
         let turn = waited.map_err(|_| Error::new(ErrorKind::Busy, "others write for longer than one may wait"))?;
-        let since = Instant::now();
+        let since = shared.since(shared.options.session_hold, |state| state.since.as_ref());
         let mut state = lock(&shared.state);
         (state.turn, state.since) = (Some(turn), Some(since));
-        drop(state);
-        let (hold, session) = (shared.options.session_hold, Arc::downgrade(&shared));
-        tokio::spawn(async move {
-            tokio::time::sleep(hold).await;
-            if let Some(session) = session.upgrade() {
-                let _ = blocking(move || session.expire(since)).await;
-            }
-        });
         Ok(())
     }
 }
@@ -282,5 +324,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// How long a session may keep others from writing, by default.
 pub(super) const HOLD: Duration = Duration::from_secs(5);
+/// How long a transaction may be open, by default.
+pub(super) const AGE: Duration = Duration::from_secs(60);
 /// Sessions at most, by default.
 pub(super) const SESSIONS: usize = 32;
