@@ -134,6 +134,8 @@ async fn tables(gateway: &Gateway, kind: &str) {
     assert_eq!(seen, (0..1200).collect::<Vec<_>>());
     let page = gateway.json("/p/database/api/tables/many/rows").await;
     assert_eq!((page["rows"].as_array().unwrap().len(), &page["columns"][0]["name"]), (100, &json!("n")));
+    let uncounted = gateway.json("/p/database/api/tables/many/rows?limit=1&count=false").await;
+    assert_eq!((uncounted["rows"].as_array().map(Vec::len), &uncounted["total"]), (Some(1), &Value::Null));
     let most = gateway.json("/p/database/api/tables/many/rows?limit=5000").await;
     assert_eq!((&most["limit"], most["rows"].as_array().unwrap().len()), (&json!(1000), 1000));
     for (path, status, code) in [

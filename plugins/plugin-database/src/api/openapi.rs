@@ -26,7 +26,8 @@ pub(crate) fn openapi() -> Value {
         json!({ "get": operation("The columns of a table", &[name.clone(), kind(), tenant()], "In order") }),
     );
     let number = |name: &str, least: u32| json!({ "name": name, "in": "query", "schema": { "type": "integer", "minimum": least } });
-    let paged = [name, kind(), tenant(), number("limit", 1), number("offset", 0)];
+    let count = json!({ "name": "count", "in": "query", "description": "Is the whole table counted, too?", "schema": { "type": "boolean", "default": true } });
+    let paged = [name, kind(), tenant(), number("limit", 1), number("offset", 0), count];
     add(
         "/api/tables/{name}/rows",
         json!({ "get": operation("Some rows of a table", &paged, "Rows, and how many there are") }),

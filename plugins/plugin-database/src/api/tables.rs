@@ -13,7 +13,7 @@ use super::{Api, Where, malformed};
 use crate::{
     api::query::objects,
     failure::failure,
-    inspect::{self, Column, Table},
+    inspect::{self, Column, Part, Table},
     target::Target,
 };
 
@@ -47,6 +47,7 @@ pub(super) struct Paged {
     tenant: Option<String>,
     limit: Option<i64>,
     offset: Option<i64>,
+    count: Option<bool>,
 }
 
 pub(super) async fn rows(
@@ -61,7 +62,8 @@ pub(super) async fn rows(
     }
     let target = api.databases.open(paged.kind.as_deref(), paged.tenant.as_deref()).await?;
     let (table, columns) = find(&api, &target, &name).await?;
-    let page = inspect::page(&*target.adapter, &table, &columns, limit, offset);
+    let part = Part { limit, offset, count: paged.count.unwrap_or(true) };
+    let page = inspect::page(&*target.adapter, &table, &columns, part);
     let page = api.limits.within(page).await.map_err(failure)?;
     let (_, rows) = objects(page.rows.columns(), page.rows.clone().into_values(), api.limits.budget());
     Ok(Json(json!({

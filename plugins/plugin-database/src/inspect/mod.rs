@@ -33,8 +33,17 @@ pub(crate) struct Column {
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) rows: Rows,
-    /// How many there are in the whole table.
-    pub(crate) total: i64,
+    /// How many there are in the whole table, if it was asked for.
+    pub(crate) total: Option<i64>,
+}
+
+/// Which part of a table's rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) limit: i64,
+    pub(crate) offset: i64,
+    /// Is the whole table counted, too? That reads all of it.
+    pub(crate) count: bool,
 }
 
 fn is_postgres(db: &dyn Adapter) -> bool {
@@ -63,14 +72,24 @@ pub(crate) async fn columns(db: &dyn Adapter, table: &Table) -> Result<Vec<Colum
 }
 
 /// Some of its rows.
-pub(crate) async fn page(db: &dyn Adapter, table: &Table, columns: &[Column], limit: i64, offset: i64) -> Result<Page> {
+pub(crate) async fn page(db: &dyn Adapter, table: &Table, columns: &[Column], part: Part) -> Result<Page> {
+    let Part { limit, offset, count } = part;
     let from = quoted(&table.name);
-    let count = db.query(&format!("SELECT count(*) FROM {from}"), args![]).await?;
-    let total = count.first().map_or(Ok(0), |row| row.at(0))?;
+    let total = if count { Some(total(db, &from).await?) } else { None };
     let order = order(table, columns);
     let sql = format!("SELECT {} FROM {from}{order} LIMIT ?1 OFFSET ?2", list(columns));
     let rows = db.query(&sql, args![limit, offset]).await?;
     Ok(Page { rows, total })
+}
+
+async fn total(db: &dyn Adapter, from: &str) -> Result<i64> {
+    // A bare count of a table is one step to SQLite, however long it takes, and nothing can stop it.
+    let sql = match is_postgres(db) {
+        true => format!("SELECT count(*) FROM {from}"),
+        false => format!("SELECT count(*) FROM (SELECT 1 FROM {from} LIMIT -1)"),
+    };
+    let count = db.query(&sql, args![]).await?;
+    count.first().map_or(Ok(0), |row| row.at(0))
 }
 
 fn list(columns: &[Column]) -> String {

@@ -26,8 +26,8 @@ function open({ name }) {
   return el('div', { class: 'buttons' }, made)
 }
 
-async function load(name, offset, limit) {
-  const asked = new URLSearchParams([...place, ['limit', limit], ['offset', offset]])
+async function load(name, offset, limit, count = true) {
+  const asked = new URLSearchParams([...place, ['limit', limit], ['offset', offset], ['count', count]])
   return call('GET', `${base}/api/tables/${encodeURIComponent(name)}/rows?${asked}`)
 }
 
@@ -64,8 +64,10 @@ button('rows-on', ({ name, offset }) => show(name, offset + SIZE))
 
 async function all(name) {
   const found = []
+  let total = null
   for (;;) {
-    const { rows, columns, total } = await load(name, found.length, PIECE)
+    const { rows, columns, total: counted } = await load(name, found.length, PIECE, total === null)
+    total ??= counted
     found.push(...rows)
     if (rows.length === 0 || found.length >= total || found.length >= MOST) return { rows: found, names: columns.map((column) => column.name), total }
   }
