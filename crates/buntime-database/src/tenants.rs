@@ -248,7 +248,63 @@ pub(crate) fn no_such(name: &TenantName) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::{FutureExt, future::join_all};
+    use tokio::sync::Notify;
+
     use super::*;
+    use crate::sqlite::{Options, Sqlite};
+
+    /// Tenants in memory. That of the name `slow` waits to be let.
+    #[derive(Debug, Default)]
+    struct Kept {
+        let_slow: Arc<Notify>,
+        opened: Arc<AtomicUsize>,
+    }
+
+    #[async_trait]
+    impl Keeps for Kept {
+        async fn create(&self, _: &TenantName) -> Result<bool> {
+            Ok(true)
+        }
+
+        async fn delete(&self, _: &TenantName) -> Result<bool> {
+            Ok(true)
+        }
+
+        async fn list(&self) -> Result<Vec<String>> {
+            Ok(Vec::new())
+        }
+
+        async fn open(&self, name: &TenantName) -> Result<Arc<dyn Adapter>> {
+            self.opened.fetch_add(1, Ordering::Relaxed);
+            if name.as_str() == "slow" {
+                self.let_slow.notified().await;
+            }
+            Ok(Arc::new(Sqlite::open(Options::memory()).await?))
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_another_tenant() {
+        let kept = Kept::default();
+        let (let_slow, opened) = (Arc::clone(&kept.let_slow), Arc::clone(&kept.opened));
+        let tenants = Tenants::new(kept).with_most_open(2);
+        let [slow, a, b] = ["slow", "a", "b"].map(|name| TenantName::new(name).unwrap());
+        let mut waiting = Box::pin(join_all((0..3).map(|_| tenants.open(&slow))));
+        assert!((&mut waiting).now_or_never().is_none());
+        // Others come and go; the one that is being opened keeps its place.
+        let first = tenants.open(&a).await.unwrap();
+        tenants.open(&b).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &tenants.open(&a).await.unwrap()), "it is used still, and is there once");
+        tenants.delete(&b).await.unwrap();
+        let_slow.notify_one();
+        let slow = waiting.await.into_iter().collect::<Result<Vec<_>>>().unwrap();
+        assert!(slow.iter().all(|one| Arc::ptr_eq(one, &slow[0])));
+        assert_eq!(opened.load(Ordering::Relaxed), 3, "each once");
+        assert!(tenants.table().places.len() <= 2);
+    }
 
     #[test]
     fn names() {

@@ -93,3 +93,28 @@ fn unknown(error: &RegistryError) -> Error {
     };
     Error::new(ErrorKind::Malformed).with_code("unknown_adapter").with_detail(detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use buntime_database::sqlite::{Options, Sqlite};
+    use http::StatusCode;
+
+    use super::*;
+    use crate::config::DatabaseSettings;
+
+    #[tokio::test]
+    async fn a_tenant_that_cannot_be_opened_is_not_told_to_be_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options::in_dir(dir.path());
+        let sqlite = Arc::new(Sqlite::open(options.clone()).await.unwrap());
+        let registry = Registry::builder().add(sqlite, true).with_tenants(Sqlite::tenants(&options).unwrap()).build();
+        let databases = Databases::new(Arc::new(registry.unwrap()), Limits::of(&DatabaseSettings::default()));
+        std::fs::create_dir_all(dir.path().join("buntime.tenants/broken.db")).unwrap();
+        for (tenant, status, code) in
+            [("nobody", StatusCode::NOT_FOUND, "no_such_tenant"), ("broken", StatusCode::SERVICE_UNAVAILABLE, "open")]
+        {
+            let error = databases.open(None, Some(tenant)).await.unwrap_err();
+            assert_eq!((error.status(), error.code()), (status, code), "{tenant}");
+        }
+    }
+}

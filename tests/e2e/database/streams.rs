@@ -210,6 +210,30 @@ async fn what_is_forgotten_is_rolled_back_on_postgres() {
 }
 
 /// A client that goes away in the middle leaves nothing.
+/// What a batch of npm's client in mode `write` is on the wire, with arguments whose types only the call brings.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_acknowledged_is_committed_on_postgres() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let gateway = start(json!([postgres(&server, true)]), &[]).await;
+    query(&gateway, &json!({ "sql": "CREATE TABLE t (n BIGINT)" })).await;
+    let after = |at: u64| json!({ "type": "ok", "step": at });
+    let integer = |value: &str| json!({ "type": "integer", "value": value });
+    let insert = json!({ "sql": "INSERT INTO t (n) VALUES (? + ?) RETURNING n", "args": [integer("1"), integer("2")] });
+    let steps = json!([
+        { "stmt": { "sql": "BEGIN IMMEDIATE" } },
+        { "stmt": insert, "condition": after(0) },
+        step("COMMIT", after(1)),
+        step("ROLLBACK", json!({ "type": "not", "cond": after(2) })),
+    ]);
+    let (_, told) = ask(&gateway, &Value::Null, json!([{ "type": "batch", "batch": { "steps": steps } }])).await;
+    let result = &told[0]["response"]["result"];
+    assert_eq!(result["step_errors"], json!([null, null, null, null]), "{result}");
+    assert_eq!(result["step_results"][1]["rows"], json!([[integer("3")]]));
+    assert_eq!(result["step_results"][1]["cols"][0]["decltype"], "int8");
+    assert_eq!(query(&gateway, &json!({ "sql": "SELECT n FROM t" })).await["rows"], json!([{ "n": 3 }]));
+    gateway.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_leaves_is_rolled_back() {
     let gateway = start(json!([sqlite(true)]), &[]).await;
