@@ -33,5 +33,5 @@ pub use limits::{Limits, within};
 pub use message::{DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Failure, MOST_PRIORITY, Message, QueueStats};
 pub use path::Path;
 pub use range::{Range, Selector, cursor};
-pub use value::{Below, Entry, States, Value};
+pub use value::{Below, Entry, EntryRef, States, Value, ValueRef};
 pub use versionstamp::Versionstamp;

@@ -88,3 +88,61 @@ pub struct Entry {
     /// When it ceases to be, in milliseconds since the Unix epoch.
     pub expires_at: Option<u64>,
 }
+
+/// An entry where it lies, without its expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryRef<'a> {
+    /// The bytes of its key.
+    pub key: &'a [u8],
+    /// What.
+    pub value: ValueRef<'a>,
+    /// The commit that wrote it.
+    pub versionstamp: Versionstamp,
+}
+
+/// A value where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueRef<'a> {
+    /// As [`Value::V8`].
+    V8(&'a [u8]),
+    /// As [`Value::U64`], in its eight bytes, little-endian.
+    U64([u8; 8]),
+    /// As [`Value::Bytes`].
+    Bytes(&'a [u8]),
+}
+
+impl<'a> ValueRef<'a> {
+    /// From an encoding's number and its bytes.
+    ///
+    /// # Errors
+    /// As [`Value::from_parts`].
+    pub fn from_parts(encoding: i64, data: &'a [u8]) -> Result<Self> {
+        match encoding {
+            1 => Ok(Self::V8(data)),
+            2 => data.try_into().map(Self::U64).map_err(|_| Error::InvalidValue("a KvU64 is eight bytes".into())),
+            3 => Ok(Self::Bytes(data)),
+            _ => Err(Error::InvalidValue("its encoding is unknown".into())),
+        }
+    }
+}
+
+impl From<ValueRef<'_>> for Value {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::V8(data) => Self::V8(data.into()),
+            ValueRef::U64(number) => Self::U64(u64::from_le_bytes(number)),
+            ValueRef::Bytes(data) => Self::Bytes(data.into()),
+        }
+    }
+}
+
+impl<'a> From<&'a Entry> for EntryRef<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let value = match &entry.value {
+            Value::V8(data) => ValueRef::V8(data),
+            Value::U64(number) => ValueRef::U64(number.to_le_bytes()),
+            Value::Bytes(data) => ValueRef::Bytes(data),
+        };
+        Self { key: entry.key.as_bytes(), value, versionstamp: entry.versionstamp }
+    }
+}

@@ -5,7 +5,7 @@
 mod ask;
 mod found;
 
-pub use self::found::found;
+pub use self::found::{FoundRange, found};
 
 use prost::{Enumeration, Message as Proto};
 

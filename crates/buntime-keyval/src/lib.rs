@@ -24,9 +24,9 @@ pub use buntime_keyval_types::wire;
 #[cfg(feature = "embedded")]
 use buntime_keyval_types::within;
 pub use buntime_keyval_types::{
-    Apply, Atomic, Below, Change, Check, Committed, DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Entry, Error, Exceeded,
-    Failure, Key, Limits, MOST_PRIORITY, Message, Mutation, Part, Path, QueueStats, Range, Result, Selector, SmallPart,
-    States, SumLimits, Value, Versionstamp, What, cursor, key, numeric, structured,
+    Apply, Atomic, Below, Change, Check, Committed, DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Entry, EntryRef, Error,
+    Exceeded, Failure, Key, Limits, MOST_PRIORITY, Message, Mutation, Part, Path, QueueStats, Range, Result, Selector,
+    SmallPart, States, SumLimits, Value, ValueRef, Versionstamp, What, cursor, key, numeric, structured,
 };
 #[cfg(feature = "json")]
 pub use buntime_keyval_types::{filter, json};

@@ -1,13 +1,10 @@
 //! What was read, as bytes: the message [`SnapshotReadOutput`](super::SnapshotReadOutput) without making it first, which
 //! would copy every key and value twice.
 
-use prost::{
-    bytes::BufMut,
-    encoding::{encode_varint, encoded_len_varint},
-};
+use prost::encoding::{encode_varint, encoded_len_varint};
 
-use super::{ReadStatus, encoding};
-use crate::{Entry, Value};
+use super::ReadStatus;
+use crate::{Entry, EntryRef, ValueRef};
 
 /// Tags of fields, with what follows them.
 const LENGTH_DELIMITED: u8 = 2;
@@ -26,18 +23,59 @@ const fn tag(field: u8, kind: u8) -> u8 {
 
 /// The answer to a snapshot read that went well: what each range has, the newest there is.
 pub fn found(ranges: &[Vec<Entry>]) -> Vec<u8> {
-    let lengths: Vec<usize> =
-        ranges.iter().map(|entries| entries.iter().map(|of| field(entry_len(of))).sum()).collect();
-    let mut out = Vec::with_capacity(lengths.iter().map(|length| field(*length)).sum::<usize>() + 4);
-    for (entries, length) in ranges.iter().zip(lengths) {
-        head(RANGE, length, &mut out);
-        for entry in entries {
-            head(ENTRY, entry_len(entry), &mut out);
-            put_entry(entry, &mut out);
-        }
+    let entries = |entries: &Vec<Entry>| {
+        let mut range = FoundRange::new();
+        entries.iter().for_each(|entry| range.push(entry.into()));
+        range
+    };
+    FoundRange::answer(&ranges.iter().map(entries).collect::<Vec<_>>())
+}
+
+/// What one range has, written entry by entry.
+#[derive(Debug, Default)]
+pub struct FoundRange(Vec<u8>);
+
+impl FoundRange {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
     }
-    out.extend([STRONGLY_CONSISTENT, 1, STATUS, ReadStatus::Success as u8]);
-    out
+
+    /// One more.
+    pub fn push(&mut self, entry: EntryRef<'_>) {
+        let EntryRef { key, value, versionstamp } = entry;
+        let (number, data) = match &value {
+            ValueRef::V8(data) => (1, *data),
+            ValueRef::U64(number) => (2, number.as_slice()),
+            ValueRef::Bytes(data) => (3, *data),
+        };
+        let out = &mut self.0;
+        // An encoding takes two bytes with its tag.
+        head(ENTRY, field(key.len()) + field(data.len()) + 2 + field(versionstamp.as_bytes().len()), out);
+        head(KEY, key.len(), out);
+        out.extend_from_slice(key);
+        head(VALUE, data.len(), out);
+        out.extend_from_slice(data);
+        out.extend([ENCODING, number]);
+        head(VERSIONSTAMP, versionstamp.as_bytes().len(), out);
+        out.extend_from_slice(versionstamp.as_bytes());
+    }
+
+    /// Forgets what it has.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The answer that has these.
+    pub fn answer(ranges: &[Self]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(ranges.iter().map(|range| field(range.0.len())).sum::<usize>() + 4);
+        for Self(entries) in ranges {
+            head(RANGE, entries.len(), &mut out);
+            out.extend_from_slice(entries);
+        }
+        out.extend([STRONGLY_CONSISTENT, 1, STATUS, ReadStatus::Success as u8]);
+        out
+    }
 }
 
 /// The length of a field of that length, with its head.
@@ -50,25 +88,6 @@ fn head(tag: u8, length: usize, out: &mut Vec<u8>) {
     encode_varint(length as u64, out);
 }
 
-fn entry_len(entry: &Entry) -> usize {
-    // An encoding is 1, 2 or 3.
-    field(entry.key.len()) + field(entry.value.size()) + 2 + field(entry.versionstamp.as_bytes().len())
-}
-
-fn put_entry(entry: &Entry, out: &mut Vec<u8>) {
-    head(KEY, entry.key.len(), out);
-    out.put_slice(entry.key.as_bytes());
-    head(VALUE, entry.value.size(), out);
-    match &entry.value {
-        Value::V8(data) | Value::Bytes(data) => out.put_slice(data),
-        Value::U64(number) => out.put_u64_le(*number),
-    }
-    out.push(ENCODING);
-    encode_varint(u64::from(encoding(&entry.value).unsigned_abs()), out);
-    head(VERSIONSTAMP, entry.versionstamp.as_bytes().len(), out);
-    out.put_slice(entry.versionstamp.as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -76,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Key, Versionstamp,
+        Key, Value, Versionstamp,
         wire::{KvEntry, ReadRangeOutput, SnapshotReadOutput},
     };
 

@@ -39,6 +39,7 @@ pub use self::{
     namespaces::NamespaceInfo,
     queue::{DeadLetter, Delivery, Failure, QueueStats},
     quota::Quota,
+    read::Take,
     tree::Child,
     trigger::{Changed, Effect, Signalled, Subscription, Trigger, Wanted},
     watch::{Changes, From as WatchFrom, Place, Told, Watch},

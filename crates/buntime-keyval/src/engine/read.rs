@@ -6,10 +6,10 @@ use buntime_database::{RowRef, Sink, Value as Sql, ValueRef};
 
 use super::{
     Namespace, places,
-    row::{ENTRY, entry, signed},
+    row::{ENTRY, entry, entry_ref, signed},
     write::{Refusal, own},
 };
-use crate::{Entry, Key, Range, Result, Versionstamp};
+use crate::{Entry, EntryRef, Key, Range, Result, Versionstamp};
 
 /// Keys of one statement: a power of two, so that it has few texts and its compiled form is found again.
 const KEYS: usize = 1024;
@@ -62,6 +62,17 @@ impl Namespace {
     pub async fn snapshot(&self, ranges: &[Range]) -> Result<Vec<Vec<Entry>>> {
         self.limits.check_ranges(ranges)?;
         self.read(ranges).await
+    }
+
+    /// The entries of one range, given away where they lie: as [`Namespace::snapshot`], for who makes something else of them.
+    ///
+    /// # Errors
+    /// As [`Namespace::snapshot`]. What was given until then is worth nothing.
+    pub async fn snapshot_into(&self, range: &Range, take: &mut dyn Take) -> Result<()> {
+        self.limits.check_ranges(std::slice::from_ref(range))?;
+        let mut args = vec![Sql::from(self.id), Sql::from(signed(self.engine.clock.now()))];
+        let sql = select(range, &mut args);
+        self.engine.database.read_into(&sql, args, &mut Taking(take)).await.map_err(own)
     }
 
     /// The same without limits, for who has limits of their own.
@@ -117,6 +128,39 @@ impl Namespace {
     pub async fn version(&self) -> Result<Versionstamp> {
         let rows = self.engine.database.query("SELECT version FROM kv_clock WHERE id = 1", Vec::new()).await?;
         Ok(super::row::version(rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0)))
+    }
+}
+
+/// Takes entries as they are read.
+pub trait Take: Send {
+    /// What was taken so far is void; all of it is read once more.
+    fn restart(&mut self);
+
+    /// One entry.
+    fn entry(&mut self, entry: EntryRef<'_>);
+}
+
+#[cfg(feature = "wire")]
+impl Take for crate::wire::FoundRange {
+    fn restart(&mut self) {
+        self.clear();
+    }
+
+    fn entry(&mut self, entry: EntryRef<'_>) {
+        self.push(entry);
+    }
+}
+
+struct Taking<'a>(&'a mut dyn Take);
+
+impl Sink for Taking<'_> {
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+
+    fn row(&mut self, row: RowRef<'_>) -> buntime_database::Result<()> {
+        self.0.entry(entry_ref(row).map_err(Refusal::write)?);
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use buntime_database::{RowRef, ValueRef as Sql};
 
-use crate::{Entry, Error, Key, Result, Value, Versionstamp};
+use crate::{Entry, EntryRef, Error, Key, Result, ValueRef, Versionstamp};
 
 /// Of a number that fits: times and versions, which end long after 64 bits with a sign do.
 pub(super) fn signed(number: u64) -> i64 {
@@ -20,19 +20,23 @@ pub(super) fn version(number: i64) -> Versionstamp {
 /// The columns that [`entry`] reads.
 pub(super) const ENTRY: &str = "key, value, encoding, version, expires_at";
 
+/// The same where it lies, without its expiry.
+pub(super) fn entry_ref(row: RowRef<'_>) -> Result<EntryRef<'_>> {
+    match (row.at(0)?, row.at(1)?, row.at(2)?, row.at(3)?) {
+        (Sql::Blob(key), Sql::Blob(data), Sql::Integer(encoding), Sql::Integer(written)) => {
+            Ok(EntryRef { key, value: ValueRef::from_parts(encoding, data)?, versionstamp: version(written) })
+        }
+        _ => Err(Error::Database("a row of kv_entries is not what was written".into())),
+    }
+}
+
 /// An entry of a row that begins with [`ENTRY`].
 pub(super) fn entry<'a>(row: impl Into<RowRef<'a>>) -> Result<Entry> {
     let row = row.into();
-    match (row.at(0)?, row.at(1)?, row.at(2)?, row.at(3)?, row.at(4)?) {
-        (Sql::Blob(key), Sql::Blob(data), Sql::Integer(encoding), Sql::Integer(written), expires) => Ok(Entry {
-            key: Key::trusted(key),
-            value: Value::from_parts(encoding, data)?,
-            versionstamp: version(written),
-            expires_at: match expires {
-                Sql::Integer(at) => Some(unsigned(at)),
-                _ => None,
-            },
-        }),
-        _ => Err(Error::Database("a row of kv_entries is not what was written".into())),
-    }
+    let EntryRef { key, value, versionstamp } = entry_ref(row)?;
+    let expires_at = match row.at(4)? {
+        Sql::Integer(at) => Some(unsigned(at)),
+        _ => None,
+    };
+    Ok(Entry { key: Key::trusted(key), value: value.into(), versionstamp, expires_at })
 }

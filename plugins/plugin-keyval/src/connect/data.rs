@@ -4,7 +4,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use buntime_keyval::{Atomic, Range, Result, engine::Committed, wire};
+use buntime_keyval::{Atomic, Namespace, Range, Result, engine::Committed, wire};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap};
 use prost::Message;
@@ -22,8 +22,18 @@ pub(super) async fn snapshot_read(
     let namespace = face.enter(&namespace, &headers, &extensions).await?;
     let asked: wire::SnapshotRead = read(&body)?;
     let ranges = asked.ranges.into_iter().map(Range::try_from).collect::<Result<Vec<_>>>()?;
-    let found = face.ops.time(Op::SnapshotRead, namespace.snapshot(&ranges)).await?;
-    Ok(protobuf(wire::found(&found)))
+    let found = face.ops.time(Op::SnapshotRead, found(&namespace, &ranges)).await?;
+    Ok(protobuf(found))
+}
+
+/// The answer. Most ask for one range, whose entries are written as they are read.
+async fn found(namespace: &Namespace, ranges: &[Range]) -> Result<Vec<u8>> {
+    if let [range] = ranges {
+        let mut found = wire::FoundRange::new();
+        namespace.snapshot_into(range, &mut found).await?;
+        return Ok(wire::FoundRange::answer(&[found]));
+    }
+    Ok(wire::found(&namespace.snapshot(ranges).await?))
 }
 
 pub(super) async fn atomic_write(
