@@ -115,7 +115,6 @@ mod tests {
         for cut in [1, 2, 7, 1000] {
             let mut frames = Frames::new();
             for piece in bytes.chunks(cut) {
-                assert!(frames.awaits_more() || frames.requests() > 0);
                 frames.feed(piece);
             }
             assert_eq!((frames.awaits_more(), frames.requests()), (false, 4), "{cut}");

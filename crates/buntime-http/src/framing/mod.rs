@@ -9,12 +9,14 @@ mod chunked;
 mod frames;
 mod guarded;
 mod head;
+mod link;
 mod track;
 
 use buntime_core::{Error, ErrorKind};
 
-pub(crate) use guarded::{Acknowledge, GuardedIo, InFlight, LinkState};
+pub(crate) use guarded::{Acknowledge, GuardedIo};
 pub(crate) use head::host_is_valid;
+pub(crate) use link::{InFlight, LinkState};
 
 /// What of a connection's limits concerns framing.
 #[derive(Clone, Copy, Debug)]
