@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::json;
 
+use super::disk::Disk;
 use crate::{Result, child::Started, loopback, setup};
 
 /// Of both servers; neither looks further than whether it is the same.
@@ -21,11 +22,13 @@ pub(super) struct Peer {
     /// What `Deno.openKv` is told.
     pub(super) at: String,
     server: Option<Started>,
+    /// The disk that its client writes to itself.
+    pub(super) disk: Disk,
 }
 
 impl Peer {
     /// The runner with its default database and KeyVal alone.
-    pub(super) fn runner(program: &Path, dir: &Path) -> Result<Self> {
+    pub(super) fn runner(program: &Path, dir: &Path, disk: Disk) -> Result<Self> {
         let home = dir.join("runner");
         fs::create_dir_all(&home)?;
         let (port, server) = Started::listening("runner", dir, |port| {
@@ -39,25 +42,27 @@ impl Peer {
             fs::write(&file, config.to_string())?;
             let mut command = Command::new(program);
             command.arg("--config").arg(&file).current_dir(&home);
-            Ok(command)
+            disk.under(command)
         })?;
-        Ok(Self { name: "buntime", at: format!("http://127.0.0.1:{port}/p/keyval"), server: Some(server) })
+        let at = format!("http://127.0.0.1:{port}/p/keyval");
+        Ok(Self { name: "buntime", at, server: Some(server), disk: Disk::default() })
     }
 
     /// A file that Deno opens itself.
-    pub(super) fn file(dir: &Path) -> Self {
-        Self { name: "Deno's file", at: dir.join("deno.sqlite").display().to_string(), server: None }
+    pub(super) fn file(dir: &Path, disk: Disk) -> Self {
+        Self { name: "Deno's file", at: dir.join("deno.sqlite").display().to_string(), server: None, disk }
     }
 
     /// `denokv`, of Cargo's registry. It takes half an hour to build, so that nothing installs it.
-    pub(super) fn denokv(program: &Path, dir: &Path) -> Result<Self> {
+    pub(super) fn denokv(program: &Path, dir: &Path, disk: Disk) -> Result<Self> {
         let port = loopback::free_port()?;
         let mut command = Command::new(program);
         command.arg("--sqlite-path").arg(dir.join("denokv.sqlite")).arg("serve");
         command.args(["--addr", &format!("127.0.0.1:{port}"), "--access-token", TOKEN]);
-        let mut server = Started::new("denokv", &mut command, dir)?;
+        let mut server = Started::new("denokv", &mut disk.under(command)?, dir)?;
         server.wait_until("listening", Duration::from_secs(10), |_| loopback::get(port, "/").ok())?;
-        Ok(Self { name: "denokv", at: format!("http://127.0.0.1:{port}"), server: Some(server) })
+        let at = format!("http://127.0.0.1:{port}");
+        Ok(Self { name: "denokv", at, server: Some(server), disk: Disk::default() })
     }
 
     /// Microseconds of processor time that its server has used. `None`: it has no server.
@@ -82,16 +87,17 @@ fn processor_us(pid: u32) -> Result<f64> {
 }
 
 /// Runs the load script in Deno, and returns what it printed.
-pub(super) fn deno(script: &Path, dir: &Path, args: &[&str]) -> Result<String> {
+pub(super) fn deno(script: &Path, dir: &Path, args: &[&str], disk: Disk) -> Result<String> {
     let deno = setup::find("deno").ok_or("deno is not there; run `cargo xtask setup`")?;
-    let output = Command::new(deno)
+    let mut command = Command::new(deno);
+    command
         .args(["run", "--no-check", "--quiet", "--unstable-kv", "--allow-all"])
         .arg(script)
         .args(args)
         .env("DENO_DIR", dir.join("deno"))
         .env("DENO_NO_UPDATE_CHECK", "1")
-        .env("DENO_KV_ACCESS_TOKEN", TOKEN)
-        .output()?;
+        .env("DENO_KV_ACCESS_TOKEN", TOKEN);
+    let output = disk.under(command)?.output()?;
     if !output.status.success() {
         return Err(format!("deno {args:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
@@ -99,12 +105,12 @@ pub(super) fn deno(script: &Path, dir: &Path, args: &[&str]) -> Result<String> {
 }
 
 /// Those there are.
-pub(super) fn all(runner: &Path, denokv: Option<&PathBuf>, dir: &Path) -> Result<Vec<Peer>> {
-    let mut peers = vec![Peer::file(dir)];
+pub(super) fn all(runner: &Path, denokv: Option<&PathBuf>, dir: &Path, disk: Disk) -> Result<Vec<Peer>> {
+    let mut peers = vec![Peer::file(dir, disk)];
     match denokv.cloned().or_else(|| setup::find("denokv")) {
-        Some(program) => peers.push(Peer::denokv(&program, dir)?),
+        Some(program) => peers.push(Peer::denokv(&program, dir, disk)?),
         None => eprintln!("bench: denokv is not there (`cargo install denokv` takes half an hour): left out"),
     }
-    peers.push(Peer::runner(runner, dir)?);
+    peers.push(Peer::runner(runner, dir, disk)?);
     Ok(peers)
 }

@@ -3,7 +3,10 @@
 
 use std::{path::Path, time::Duration};
 
-use super::peers::{self, Peer};
+use super::{
+    disk::Disk,
+    peers::{self, Peer},
+};
 use crate::{
     Result,
     bench::wrk::{Asks, Load, Measured, Wrk},
@@ -22,7 +25,7 @@ pub(super) struct Rest {
     pub(super) trivial: f64,
 }
 
-pub(super) fn measure(peer: &Peer, dir: &Path, script: &Path, time: Duration) -> Result<Rest> {
+pub(super) fn measure(peer: &Peer, dir: &Path, script: &Path, time: Duration, disk: Disk) -> Result<Rest> {
     let port = peer.port().ok_or("the runner has no port")?;
     let wrk = Wrk::find()?;
     let ask = |asks, concurrency| -> Result<f64> {
@@ -36,7 +39,7 @@ pub(super) fn measure(peer: &Peer, dir: &Path, script: &Path, time: Duration) ->
     for round in 0..ROUNDS {
         eprintln!("bench: REST, round {} of {ROUNDS}", round + 1);
         let file = dir.join(format!("one-by-one-{round}.sqlite")).display().to_string();
-        alone.push(peers::deno(&one_by_one, dir, &[&file, &millis])?.trim().parse()?);
+        alone.push(peers::deno(&one_by_one, dir, &[&file, &millis], disk)?.trim().parse()?);
         writes.push(ask(Asks { script: Some("xtask/src/bench/keyval/put.lua"), ..Asks::ROOT }, WRITERS)?);
         trivial.push(ask(Asks { script: Some("xtask/src/bench/keyval/live.lua"), ..Asks::ROOT }, READERS)?);
         reads.push(ask(Asks { script: Some("xtask/src/bench/keyval/get.lua"), ..Asks::ROOT }, READERS)?);
