@@ -10,9 +10,10 @@ use super::{
     index::{self, Declared},
     news::News,
     quota,
+    refusal::{Refusal, own},
     row::{ENTRY, entry, signed},
     trigger::{Effect, Triggers},
-    write::{Refusal, own, tick, ticked},
+    write::{tick, ticked},
 };
 use crate::{Entry, Error, Exceeded, Key, Range, Result, Versionstamp, What};
 

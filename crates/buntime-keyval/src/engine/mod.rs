@@ -17,6 +17,7 @@ mod places;
 mod queue;
 mod quota;
 mod read;
+mod refusal;
 mod row;
 mod schema;
 mod sweep;
@@ -27,7 +28,7 @@ mod write;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use buntime_database::{Adapter, args};
 use tokio::sync::Mutex;
 
@@ -115,11 +116,10 @@ pub(crate) struct Inner {
     triggers: Arc<trigger::Triggers>,
 }
 
-/// A namespace's number, its quota and what is declared in it, which all that have it share.
+/// A namespace's number and what is declared in it, its quota too, which all that have it share.
 #[derive(Clone, Debug)]
 struct Opened {
     id: i64,
-    quota: Arc<ArcSwapOption<Quota>>,
     declared: Arc<ArcSwap<index::Declared>>,
 }
 
@@ -130,7 +130,6 @@ pub struct Namespace {
     id: i64,
     name: Arc<str>,
     limits: Arc<Limits>,
-    quota: Arc<ArcSwapOption<Quota>>,
     declared: Arc<ArcSwap<index::Declared>>,
 }
 
@@ -172,7 +171,7 @@ impl Engine {
     pub async fn namespace(&self, name: &str, limits: Limits) -> Result<Namespace> {
         let engine = Arc::clone(&self.0);
         let mut known = engine.namespaces.lock().await;
-        let Opened { id, quota, declared } = match known.get(name) {
+        let Opened { id, declared } = match known.get(name) {
             Some(there) => there.clone(),
             None => {
                 let there = engine.open_namespace(name).await?;
@@ -181,7 +180,7 @@ impl Engine {
             }
         };
         drop(known);
-        Ok(Namespace { engine, id, name: name.into(), limits: Arc::new(limits), quota, declared })
+        Ok(Namespace { engine, id, name: name.into(), limits: Arc::new(limits), declared })
     }
 
     /// The id of this store, made with it.
@@ -217,7 +216,7 @@ impl Drop for Inner {
 impl Inner {
     async fn open_namespace(&self, name: &str) -> Result<Opened> {
         check_name(name)?;
-        let find = "SELECT id, max_entries, max_bytes FROM kv_namespaces WHERE name = ?1";
+        let find = "SELECT id FROM kv_namespaces WHERE name = ?1";
         let mut rows = self.database.query(find, args![name]).await?;
         if rows.is_empty() {
             let most = row::signed(self.options.namespaces as u64);
@@ -229,10 +228,8 @@ impl Inner {
         let full = || Error::Invalid(format!("There are {} namespaces already", self.options.namespaces).into());
         let row = rows.first().ok_or_else(full)?;
         let id: i64 = row.at(0)?;
-        let quota = Quota::of(row.at(1)?, row.at(2)?).map(Arc::new);
         let declared = index::Declared::read(&self.database.query(&index::of_namespace(), args![id]).await?)?;
-        let (quota, declared) = (ArcSwapOption::from(quota), ArcSwap::from_pointee(declared));
-        Ok(Opened { id, quota: Arc::new(quota), declared: Arc::new(declared) })
+        Ok(Opened { id, declared: Arc::new(ArcSwap::from_pointee(declared)) })
     }
 }
 
@@ -268,9 +265,5 @@ impl Namespace {
     /// The limits it goes by.
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    fn quota(&self) -> Option<Quota> {
-        self.quota.load().as_deref().cloned()
     }
 }

@@ -1,11 +1,14 @@
 //! How much a namespace may hold.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use buntime_database::{Next, Outcome, Plan, Statement, args};
 
-use super::{Namespace, row::signed, row::unsigned};
-use crate::{Error, Result};
+use super::{
+    Namespace, index, places,
+    row::{signed, unsigned},
+};
+use crate::{Error, Key, Result, Value};
 
 /// What a namespace may hold; entries that have expired count until they are swept away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,9 +27,10 @@ impl Quota {
 
     /// # Errors
     /// [`Error::Quota`], if the change makes more of it and it is too much.
-    pub(super) fn check(&self, entries: i64, more_entries: i64, bytes: i64, more_bytes: i64) -> Result<()> {
+    fn check(&self, entries: i64, more_entries: i64, bytes: i64, more_bytes: i64) -> Result<()> {
         let exceeds = |most: Option<u64>, now: i64, more: i64| {
-            most.is_some_and(|most| more > 0 && unsigned(now.saturating_add(more)) > most)
+            // Less than nothing cannot be held: sums that say so do not let more in than an empty namespace.
+            most.is_some_and(|most| more > 0 && unsigned(now.max(0).saturating_add(more)) > most)
         };
         if exceeds(self.entries, entries, more_entries) {
             let most = self.entries.unwrap_or_default();
@@ -41,17 +45,79 @@ impl Quota {
 }
 
 impl Namespace {
-    /// Limits what it may hold; what is there already stays. From now on its sums are kept; they are counted once.
+    /// Limits what it may hold; what is there already stays. From now on its sums are kept; they are counted once. Every
+    /// write that comes after it goes by it, on whatever node.
     ///
     /// # Errors
     /// The database's.
     pub async fn set_quota(&self, quota: Quota) -> Result<()> {
-        // First, so that no write goes by uncounted between the count and the change.
-        let plan = Arc::new(SetQuota { ns: self.id, quota: quota.clone() });
-        let set = (quota != Quota::default()).then(|| Arc::new(quota));
-        self.quota.store(set);
-        self.engine.database.planned(plan).await?;
+        self.engine.database.planned(Arc::new(SetQuota { ns: self.id, quota })).await?;
         Ok(())
+    }
+}
+
+/// Reads what a namespace holds, and what these keys' rows take of it, whether they have expired or not: that is what a
+/// write replaces. For [`Held::read`].
+pub(super) fn look(ns: i64, keys: &[&Key]) -> Vec<Statement> {
+    let sums = Statement::new("SELECT entries, bytes FROM kv_namespaces WHERE id = ?1", args![ns]);
+    let rows = |some: &[&Key]| {
+        let mut args = args![ns];
+        let places = places::keys(some, &mut args);
+        let sql =
+            format!("SELECT key, length(key) + length(value) FROM kv_entries WHERE ns = ?1 AND key IN ({places})");
+        Statement::new(sql, args)
+    };
+    std::iter::once(sums).chain(keys.chunks(places::SOME).map(rows)).collect()
+}
+
+/// What a namespace with a quota holds, and what a commit makes of it.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    quota: &'a Quota,
+    entries: i64,
+    bytes: i64,
+    /// What each row takes, of the keys that were looked at.
+    rows: HashMap<Key, i64>,
+    more_entries: i64,
+    more_bytes: i64,
+}
+
+impl<'a> Held<'a> {
+    /// Of what [`look`] found.
+    pub(super) fn read(quota: &'a Quota, found: &[Outcome]) -> Result<Self> {
+        let mut outcomes = found.iter();
+        let (entries, bytes) = match outcomes.next().and_then(|outcome| outcome.rows.first()) {
+            Some(row) => (row.at(0)?, row.at(1)?),
+            None => (0, 0),
+        };
+        let mut rows = HashMap::new();
+        for row in outcomes.flat_map(|outcome| outcome.rows.iter()) {
+            rows.insert(Key::trusted(row.at::<Vec<u8>>(0)?), row.at(1)?);
+        }
+        Ok(Self { quota, entries, bytes, rows, more_entries: 0, more_bytes: 0 })
+    }
+
+    /// The commit leaves that value at one of the keys that were looked at; `None`: no row.
+    pub(super) fn put(&mut self, key: &Key, value: Option<&Value>) {
+        let new = value.map(|value| signed((key.len() + value.size()) as u64));
+        let old = match new {
+            Some(new) => self.rows.insert(key.clone(), new),
+            None => self.rows.remove(key),
+        };
+        self.more_entries += i64::from(new.is_some()) - i64::from(old.is_some());
+        self.more_bytes += new.unwrap_or(0) - old.unwrap_or(0);
+    }
+
+    /// # Errors
+    /// [`Error::Quota`], if the commit makes it more than it may be.
+    pub(super) fn check(&self) -> Result<()> {
+        self.quota.check(self.entries, self.more_entries, self.bytes, self.more_bytes)
+    }
+
+    /// Keeps the sums.
+    pub(super) fn account(&self, ns: i64) -> Statement {
+        let sql = "UPDATE kv_namespaces SET entries = entries + ?2, bytes = bytes + ?3 WHERE id = ?1";
+        Statement::new(sql, args![ns, self.more_entries, self.more_bytes])
     }
 }
 
@@ -77,6 +143,8 @@ impl Plan for SetQuota {
         let sums = "UPDATE kv_namespaces SET max_entries = ?2, max_bytes = ?3, \
                     entries = (SELECT count(*) FROM kv_entries WHERE ns = ?1), \
                     bytes = (SELECT coalesce(sum(length(key) + length(value)), 0) FROM kv_entries WHERE ns = ?1) WHERE id = ?1";
-        Ok(Next::Run(vec![Statement::new(sums, args![self.ns, entries, bytes])]))
+        // Whoever writes locks the clock first, and learns by its shape that there is a quota to read: so no write goes by
+        // uncounted between the count and the change.
+        Ok(Next::Run(vec![index::another_shape(), Statement::new(sums, args![self.ns, entries, bytes])]))
     }
 }

@@ -6,8 +6,8 @@ use buntime_database::{RowRef, Sink, Value as Sql, ValueRef};
 
 use super::{
     Namespace, places,
+    refusal::{Refusal, own},
     row::{ENTRY, entry, entry_ref, signed},
-    write::{Refusal, own},
 };
 use crate::{Entry, EntryRef, Key, Range, Result, Versionstamp};
 

@@ -8,7 +8,7 @@ use crate::Result;
 const COMPONENT: &str = "keyval";
 
 /// One row says which commit was the last, and is locked by every write: so versionstamps are in the order of commits on
-/// any engine. `shape` changes with what is declared (indexes), so that a write that was prepared for another shape is
+/// any engine. `shape` changes with what is declared (indexes, quotas), so that a write that was prepared for another shape is
 /// prepared again.
 const FIRST: &str = "
 CREATE TABLE kv_clock (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, shape INTEGER NOT NULL, uuid TEXT NOT NULL) STRICT;

@@ -16,9 +16,10 @@ use super::{
     listen,
     news::News,
     quota,
+    refusal::Refusal,
     row::{signed, unsigned},
     trigger::{Effect, Triggers},
-    write::{Refusal, tick, ticked},
+    write::{tick, ticked},
 };
 use crate::{Key, Result};
 

@@ -17,10 +17,12 @@ use super::{
     mutate,
     news::News,
     queue::enqueue,
+    quota::{self, Held},
+    refusal::{Refusal, own},
     row::{signed, unsigned, version},
     trigger::{Effect, Triggers},
 };
-use crate::{Atomic, Change, Committed, Error, Exceeded, Key, Result, Value, Versionstamp, What};
+use crate::{Atomic, Change, Committed, Error, Key, Result, Value, Versionstamp};
 
 /// Takes the next version and the lock that puts writes in order, and says in which shape what is declared is; the first
 /// statement of every write.
@@ -46,65 +48,10 @@ impl Namespace {
     }
 }
 
-/// An error that a plan of ours failed with comes back as it was.
-pub(super) fn own(error: buntime_database::Error) -> Error {
-    match error.kind() {
-        buntime_database::ErrorKind::Expectation => Refusal::read(error.detail()).unwrap_or_else(|| error.into()),
-        _ => error.into(),
-    }
-}
-
-/// Errors of ours inside the database's, which carries only a kind and words.
-pub(super) struct Refusal;
-
-impl Refusal {
-    const MISMATCH: &'static str = "keyval type mismatch: ";
-    const REFUSED: &'static str = "keyval refused: ";
-    const RANGE: &'static str = "keyval sum out of range";
-    const VALUE: &'static str = "keyval invalid value: ";
-    const QUOTA: &'static str = "keyval quota: ";
-    const UNIQUE: &'static str = "keyval unique: ";
-    const LARGE: &'static str = "keyval value limit: ";
-    const MANY: &'static str = "keyval entries limit: ";
-
-    pub(super) fn write(error: Error) -> buntime_database::Error {
-        let words = match error {
-            Error::TypeMismatch(words) => format!("{}{words}", Self::MISMATCH),
-            Error::Refused(words) => format!("{}{words}", Self::REFUSED),
-            Error::InvalidValue(words) => format!("{}{words}", Self::VALUE),
-            Error::Quota(words) => format!("{}{words}", Self::QUOTA),
-            Error::Unique(words) => format!("{}{words}", Self::UNIQUE),
-            Error::SumOutOfRange => Self::RANGE.to_owned(),
-            Error::Limit(Exceeded { what: What::Value, most }) => format!("{}{most}", Self::LARGE),
-            Error::Limit(Exceeded { what: What::Entries, most }) => format!("{}{most}", Self::MANY),
-            other => return buntime_database::Error::new(buntime_database::ErrorKind::Other, other.to_string()),
-        };
-        buntime_database::Error::new(buntime_database::ErrorKind::Expectation, words)
-    }
-
-    fn read(words: &str) -> Option<Error> {
-        let rest = |prefix| words.strip_prefix(prefix).map(|rest: &str| rest.to_owned().into());
-        if words == Self::RANGE {
-            return Some(Error::SumOutOfRange);
-        }
-        let limit = |prefix, what| words.strip_prefix(prefix)?.parse().ok().map(|most| Exceeded { what, most });
-        if let Some(exceeded) = limit(Self::LARGE, What::Value).or_else(|| limit(Self::MANY, What::Entries)) {
-            return Some(Error::Limit(exceeded));
-        }
-        rest(Self::MISMATCH)
-            .map(Error::TypeMismatch)
-            .or_else(|| rest(Self::REFUSED).map(Error::Refused))
-            .or_else(|| rest(Self::VALUE).map(Error::InvalidValue))
-            .or_else(|| rest(Self::QUOTA).map(Error::Quota))
-            .or_else(|| rest(Self::UNIQUE).map(Error::Unique))
-    }
-}
-
 #[derive(Debug)]
 struct WritePlan {
     write: Atomic,
     ns: i64,
-    quota: Option<super::Quota>,
     now: u64,
     /// Of each message, made beforehand so that a second run of the plan makes the same.
     ids: Vec<String>,
@@ -140,9 +87,7 @@ struct Present {
 impl WritePlan {
     fn new(of: &Namespace, write: Atomic, now: u64) -> Self {
         let mut read: Vec<Key> = write.checks.iter().map(|check| check.key.clone()).collect();
-        let quota = of.quota();
-        let needed = |change: &Change| quota.is_some() || change.reads();
-        read.extend(write.mutations.iter().filter(|m| needed(&m.change)).map(|m| m.key.clone()));
+        read.extend(write.mutations.iter().filter(|m| m.change.reads()).map(|m| m.key.clone()));
         read.sort_unstable();
         read.dedup();
         let ids = write.messages.iter().map(|_| enqueue::id()).collect();
@@ -155,7 +100,7 @@ impl WritePlan {
         let documents = Documents::prepare(index.known(), set);
         let (hub, triggers) = (of.engine.hub.clone(), of.engine.triggers.clone());
         let written_at = AtomicUsize::new(0);
-        Self { write, ns: of.id, quota, now, ids, dedup_window, read, index, documents, hub, triggers, written_at }
+        Self { write, ns: of.id, now, ids, dedup_window, read, index, documents, hub, triggers, written_at }
     }
 
     /// What is read first.
@@ -166,9 +111,6 @@ impl WritePlan {
                     AND (expires_at IS NULL OR expires_at > ?3)";
         let read = |key: &Key| Statement::new(live, args![self.ns, key.as_bytes(), signed(self.now)]);
         statements.extend(self.read.iter().map(read));
-        if self.quota.is_some() {
-            statements.push(Statement::new("SELECT entries, bytes FROM kv_namespaces WHERE id = ?1", args![self.ns]));
-        }
         statements
     }
 
@@ -231,9 +173,9 @@ impl WritePlan {
     fn writes(
         &self,
         done: &[Outcome],
-        present: &HashMap<&Key, Present>,
         after: &[After],
         declared: &Declared,
+        held: Option<&Held<'_>>,
         at: usize,
     ) -> Result<Vec<Statement>> {
         let committed = Self::version(done)?;
@@ -246,13 +188,45 @@ impl WritePlan {
         for (message, id) in self.write.messages.iter().zip(&self.ids) {
             enqueue::statements(self.ns, message, id, committed, self.now, self.dedup_window, &mut statements);
         }
-        if let Some(quota) = &self.quota {
-            statements.push(self.account(quota, present, after, done)?);
-        }
+        statements.extend(held.map(|held| held.account(self.ns)));
         Ok(statements)
     }
 
-    /// The same, as far as indexes care.
+    /// What has to be looked at before it may be written: what a quota's namespace holds, who has what is unique.
+    fn looks(&self, declared: &Declared, written: &[Written<'_>]) -> Result<Looks> {
+        let mut looks = Looks::default();
+        if declared.quota.is_some() && !written.is_empty() {
+            let keys: Vec<&Key> = written.iter().map(|one| one.key).collect();
+            looks.statements = quota::look(self.ns, &keys);
+        }
+        looks.held = looks.statements.len();
+        if declared.is_unique() {
+            looks.statements.extend(declared.probes(self.ns, self.now, written)?);
+        }
+        Ok(looks)
+    }
+
+    /// May it be written, given what the looks found? What a quota's namespace holds then.
+    fn allowed<'a>(
+        declared: &'a Declared,
+        written: &[Written<'_>],
+        looks: &Looks,
+        found: &[Outcome],
+    ) -> Result<Option<Held<'a>>> {
+        let (held, probes) = found.split_at_checked(looks.held).unwrap_or((found, &[]));
+        if declared.is_unique() {
+            declared.taken(written, probes)?;
+        }
+        let Some(quota) = declared.quota.as_ref().filter(|_| looks.held > 0) else { return Ok(None) };
+        let mut held = Held::read(quota, held)?;
+        for one in written {
+            held.put(one.key, one.value);
+        }
+        held.check()?;
+        Ok(Some(held))
+    }
+
+    /// The same, as far as indexes and quotas care.
     fn written<'a>(&self, after: &'a [After]) -> Vec<Written<'a>> {
         let live = |entry: &&Present| entry.expires_at.is_none_or(|at| at > self.now);
         let written = |after: &'a After| Written {
@@ -277,31 +251,6 @@ impl WritePlan {
         }
     }
 
-    /// Keeps the namespace's sums, and refuses what would exceed its quota.
-    fn account(
-        &self,
-        quota: &super::Quota,
-        present: &HashMap<&Key, Present>,
-        after: &[After],
-        done: &[Outcome],
-    ) -> Result<Statement> {
-        let weight = |key: &Key, entry: &Present| entry.value.as_ref().map(|value| key.len() + value.size());
-        let (mut entries, mut bytes) = (0_i64, 0_i64);
-        for After { key, entry: new, .. } in after {
-            let old = present.get(key).and_then(|entry| weight(key, entry));
-            let new = weight(key, new);
-            entries += i64::from(new.is_some()) - i64::from(old.is_some());
-            bytes += signed(new.unwrap_or(0) as u64) - signed(old.unwrap_or(0) as u64);
-        }
-        if let Some(row) = done.get(1 + self.read.len()).and_then(|outcome| outcome.rows.first()) {
-            quota.check(row.at::<i64>(0)?, entries, row.at::<i64>(1)?, bytes)?;
-        }
-        Ok(Statement::new(
-            "UPDATE kv_namespaces SET entries = entries + ?2, bytes = bytes + ?3 WHERE id = ?1",
-            args![self.ns, entries, bytes],
-        ))
-    }
-
     /// Of what it did.
     fn news(&self, done: &[Outcome]) -> News {
         let committed = done.first().map_or(0, ticked);
@@ -322,7 +271,7 @@ impl WritePlan {
     }
 
     fn first(&self) -> usize {
-        1 + self.read.len() + usize::from(self.quota.is_some())
+        1 + self.read.len()
     }
 }
 
@@ -353,7 +302,8 @@ impl WritePlan {
             Either::Ask(statements) => return Ok(Next::Run(statements)),
             Either::Known(declared, at) => (declared, at),
         };
-        if done.len() > at && !declared.is_unique() {
+        let looked = declared.is_unique() || declared.quota.is_some();
+        if done.len() > at && !looked {
             return Ok(Next::Commit);
         }
         let present = self.present(done)?;
@@ -361,21 +311,21 @@ impl WritePlan {
             return Ok(Next::Abandon);
         }
         let after = self.after(done, &present)?;
-        if declared.is_unique() {
+        let mut held = None;
+        if looked {
             let written = self.written(&after);
-            let probes = declared.probes(self.ns, self.now, &written)?;
-            if done.len() == at && !probes.is_empty() {
-                return Ok(Next::Run(probes));
+            let looks = self.looks(&declared, &written)?;
+            let found = done.get(at..).unwrap_or_default();
+            if found.len() < looks.statements.len() {
+                return Ok(Next::Run(looks.statements));
             }
-            if done.len() == at + probes.len() {
-                declared.taken(&written, done.get(at..).unwrap_or_default())?;
+            if found.len() > looks.statements.len() {
+                return Ok(Next::Commit);
             }
-            at += probes.len();
+            held = Self::allowed(&declared, &written, &looks, found)?;
+            at += found.len();
         }
-        if done.len() > at {
-            return Ok(Next::Commit);
-        }
-        let mut statements = self.writes(done, &present, &after, &declared, at)?;
+        let mut statements = self.writes(done, &after, &declared, held.as_ref(), at)?;
         statements.extend(self.hub.saying(&self.news(done)));
         Ok(if statements.is_empty() { Next::Commit } else { Next::Run(statements) })
     }
@@ -396,6 +346,13 @@ impl WritePlan {
         };
         Ok(after.into_iter().zip(wrote).filter_map(effect).collect())
     }
+}
+
+/// Statements that look, those first that are for a quota.
+#[derive(Default)]
+struct Looks {
+    statements: Vec<Statement>,
+    held: usize,
 }
 
 /// What comes next.

@@ -1,6 +1,6 @@
 //! All that the engine promises, for databases that are servers: on each the same.
 
-use crate::{entries, erased, indexes, many, place::Place, queues, tree, triggers, watches};
+use crate::{entries, erased, indexes, many, place::Place, queues, quotas, tree, triggers, watches};
 
 /// Each in a place of its own.
 pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl Fn() -> F) {
@@ -12,6 +12,8 @@ pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl F
     entries::what_has_expired_is_never_seen_and_is_swept_away_in(place().await).await;
     entries::limits_are_said_in_denos_words_in(place().await).await;
     entries::namespaces_are_apart_and_have_quotas_in(place().await).await;
+    quotas::what_expires_is_counted_once_and_not_for_ever_in(place().await).await;
+    quotas::a_quota_holds_on_every_node_from_the_next_write_on_in(place().await).await;
     tree::what_stands_below_a_prefix_is_found_once_each_in(place().await).await;
     watches::keys_are_told_now_and_when_they_change_in(place().await).await;
     watches::a_prefix_is_told_of_what_is_below_it_in(place().await).await;

@@ -11,6 +11,7 @@ mod nodes;
 mod place;
 mod postgres;
 mod queues;
+mod quotas;
 mod tree;
 mod triggers;
 mod watches;

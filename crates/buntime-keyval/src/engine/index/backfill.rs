@@ -19,9 +19,9 @@ use crate::{
     Entry, Error, Key, Result, Selector,
     engine::{
         Inner,
+        refusal::{self, Refusal},
         row::{ENTRY, entry, signed},
         sweep::Ended,
-        write::{self, Refusal},
     },
 };
 
@@ -105,7 +105,7 @@ impl Inner {
                     return Ok(done.committed && self.is_building(id).await?);
                 }
                 Err(error) if error.kind() == ErrorKind::TooBig && most > 1 => most /= 8,
-                Err(error) => return Err(write::own(error)),
+                Err(error) => return Err(refusal::own(error)),
             }
         }
     }

@@ -13,8 +13,8 @@ use crate::{
     Error, Limits, Result, What,
     engine::{
         Namespace,
+        refusal::{self, Refusal},
         row::signed,
-        write::{self, Refusal},
     },
     fields::FieldPath,
     within,
@@ -27,7 +27,7 @@ const SEARCHED: usize = 16;
 const SORTED: usize = 8;
 
 /// What a write that was prepared before does not know yet.
-pub(super) fn another_shape() -> Statement {
+pub(in crate::engine) fn another_shape() -> Statement {
     Statement::new("UPDATE kv_clock SET shape = shape + 1 WHERE id = 1", args![])
 }
 
@@ -80,7 +80,7 @@ impl Namespace {
     pub async fn declare(&self, index: Index) -> Result<IndexInfo> {
         index.check(&self.limits)?;
         let plan = Arc::new(DeclarePlan { ns: self.id, index: index.clone(), now: self.engine.clock.now() });
-        let done = self.engine.database.planned(plan).await.map_err(write::own)?;
+        let done = self.engine.database.planned(plan).await.map_err(refusal::own)?;
         if done.committed {
             self.engine.builders.wake();
             let id = done.outcomes.iter().rev().find_map(|outcome| outcome.rows.first()?.at::<i64>(0).ok());

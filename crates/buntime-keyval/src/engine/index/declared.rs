@@ -7,17 +7,20 @@ use buntime_database::{Outcome, Row, Rows, Statement, Value as Sql};
 use super::{Index, IndexInfo, IndexKind, IndexState};
 use crate::{
     Error, Key, Result, Tokenizer,
-    engine::{places, row::unsigned},
+    engine::{Quota, places, row::unsigned},
     fields::FieldPath,
 };
 
 /// The shape, and what is declared in it, as far as what follows says which: one row at least.
 const SELECT: &str = "SELECT c.shape, i.id, i.ns, i.kind, i.prefix, i.name, i.fields, i.tokenizer, i.is_unique, i.state, \
-     i.reached, i.reason, i.entries, i.created_at, i.built FROM kv_clock c LEFT JOIN kv_indexes i ON i.state <> 'removing'";
+     i.reached, i.reason, i.entries, i.created_at, i.built";
+const FROM: &str = "FROM kv_clock c LEFT JOIN kv_indexes i ON i.state <> 'removing'";
 
-/// The statement for those of the namespace that is its argument.
+/// The statement for those of the namespace that is its argument, with its quota.
 pub(in crate::engine) fn of_namespace() -> String {
-    format!("{SELECT} AND i.ns = ?1 WHERE c.id = 1")
+    format!(
+        "{SELECT}, n.max_entries, n.max_bytes {FROM} AND i.ns = ?1 LEFT JOIN kv_namespaces n ON n.id = ?1 WHERE c.id = 1"
+    )
 }
 
 /// Statements for those of several namespaces, for [`Declared::of_outcomes`].
@@ -25,20 +28,22 @@ pub(in crate::engine) fn of_namespaces(all: &[i64]) -> Vec<Statement> {
     let some = |some: &[i64]| {
         let mut args = Vec::new();
         let places = places::numbers(some, &mut args);
-        Statement::new(format!("{SELECT} AND i.ns IN ({places}) WHERE c.id = 1"), args)
+        Statement::new(format!("{SELECT} {FROM} AND i.ns IN ({places}) WHERE c.id = 1"), args)
     };
     all.chunks(places::SOME).map(some).collect()
 }
 
 /// The statement for the one whose number is its argument.
 pub(super) fn of_index() -> String {
-    format!("{SELECT} AND i.id = ?1 WHERE c.id = 1")
+    format!("{SELECT} {FROM} AND i.id = ?1 WHERE c.id = 1")
 }
 
 /// What is declared in a namespace, or in some, as of a shape.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Declared {
     pub(super) shape: i64,
+    /// Of the one namespace; of several it is not read.
+    pub(in crate::engine) quota: Option<Quota>,
     pub(super) indexes: Vec<Arc<Live>>,
 }
 
@@ -61,7 +66,11 @@ impl Declared {
         let shape = rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(0);
         let there = rows.iter().filter(|row| !matches!(row.values().get(1), None | Some(Sql::Null)));
         let indexes = there.map(|row| Live::read(row).map(Arc::new)).collect::<Result<_>>()?;
-        Ok(Self { shape, indexes })
+        let most = |at| match rows.first().and_then(|row| row.values().get(at).cloned()) {
+            Some(Sql::Integer(most)) => Some(most),
+            _ => None,
+        };
+        Ok(Self { shape, quota: Quota::of(most(15), most(16)), indexes })
     }
 
     /// Of several namespaces.
@@ -78,7 +87,7 @@ impl Declared {
         Ok(all)
     }
 
-    /// Is nothing declared?
+    /// Is no index declared?
     pub(in crate::engine) fn is_empty(&self) -> bool {
         self.indexes.is_empty()
     }

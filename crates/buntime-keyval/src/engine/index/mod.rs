@@ -26,6 +26,7 @@ use crate::{Key, Tokenizer};
 
 pub(super) use self::{
     backfill::Builders,
+    declare::another_shape,
     declared::{Declared, of_namespace, of_namespaces},
     hold::Hold,
     maintain::{Documents, Written},

@@ -56,7 +56,7 @@ async fn nothing_that_grows_is_gone_through() {
     schema::migrate(&database).await.unwrap();
     let search = Index::search(key!["k"], ["t", "u"]);
     let all = [live(1, search), live(2, Index::sorted(key!["k"], ["t"]).unique()), live(3, Index::count(key!["k"]))];
-    let declared = Declared { shape: 1, indexes: all.into_iter().map(Into::into).collect() };
+    let declared = Declared { shape: 1, quota: None, indexes: all.into_iter().map(Into::into).collect() };
     let keys: Vec<_> = (0..70).map(|n| key!["k", n]).collect();
     let text = Structured::Object(vec![("t".into(), Structured::String("some words".into()))]);
     let value = Value::V8(text.encode().into());

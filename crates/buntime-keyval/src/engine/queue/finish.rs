@@ -16,9 +16,10 @@ use crate::{
         hub::Hub,
         index::Hold,
         news::News,
+        refusal::{Refusal, own},
         row::signed,
         trigger::Triggers,
-        write::{Refusal, own, tick, ticked},
+        write::{tick, ticked},
     },
 };
 

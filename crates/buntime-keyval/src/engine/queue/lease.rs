@@ -15,9 +15,10 @@ use crate::{
         hub::Hub,
         index::Hold,
         news::News,
+        refusal::{Refusal, own},
         row::{signed, unsigned},
         trigger::Triggers,
-        write::{Refusal, own, tick, ticked},
+        write::{tick, ticked},
     },
 };
 
