@@ -99,7 +99,20 @@ impl<'a> Held<'a> {
 
     /// The commit leaves that value at one of the keys that were looked at; `None`: no row.
     pub(super) fn put(&mut self, key: &Key, value: Option<&Value>) {
-        let new = value.map(|value| signed((key.len() + value.size()) as u64));
+        self.takes(key, value.map(|value| signed((key.len() + value.size()) as u64)));
+    }
+
+    /// The same, unless that is too much: then nothing changed.
+    ///
+    /// # Errors
+    /// [`Error::Quota`].
+    pub(super) fn put_if_it_fits(&mut self, key: &Key, value: &Value) -> Result<()> {
+        let old = self.rows.get(key).copied();
+        self.put(key, Some(value));
+        self.check().inspect_err(|_| self.takes(key, old))
+    }
+
+    fn takes(&mut self, key: &Key, new: Option<i64>) {
         let old = match new {
             Some(new) => self.rows.insert(key.clone(), new),
             None => self.rows.remove(key),

@@ -14,6 +14,7 @@ pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl F
     entries::namespaces_are_apart_and_have_quotas_in(place().await).await;
     quotas::what_expires_is_counted_once_and_not_for_ever_in(place().await).await;
     quotas::a_quota_holds_on_every_node_from_the_next_write_on_in(place().await).await;
+    quotas::dead_letters_keep_to_it_and_are_kept_in(place().await).await;
     tree::what_stands_below_a_prefix_is_found_once_each_in(place().await).await;
     watches::keys_are_told_now_and_when_they_change_in(place().await).await;
     watches::a_prefix_is_told_of_what_is_below_it_in(place().await).await;
@@ -22,6 +23,7 @@ pub(crate) async fn everything_holds_in<F: Future<Output = Place>>(place: impl F
     queues::who_has_messages_is_told_which_are_still_its_own_in(place().await).await;
     queues::who_never_answers_does_not_loop_for_ever_in(place().await).await;
     queues::failures_follow_the_schedule_and_end_as_dead_letters_in(place().await).await;
+    queues::a_dead_letter_leaves_what_is_unique_so_in(place().await).await;
     queues::one_message_for_a_deduplication_key_in(place().await).await;
     indexes::texts_are_found_ranked_and_marked_in(place().await).await;
     indexes::entries_are_listed_by_their_values_in(place().await).await;

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use buntime_keyval::{Atomic, Message, Value, engine::Failure, key};
+use buntime_keyval::{
+    Atomic, Message, Value,
+    engine::{Failure, Index},
+    key,
+};
 use futures_util::future::join_all;
 
 use crate::place::Place;
@@ -133,6 +137,35 @@ pub(crate) async fn failures_follow_the_schedule_and_end_as_dead_letters_in(plac
     assert_eq!((&again.id, again.attempts, again.tries), (&new, 1, 3), "with the options it had");
     place.kv.fail(&new, None, Failure { last: true, ..Failure::default() }).await.unwrap();
     assert_eq!(place.kv.purge_dead_letters(None).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_dead_letter_leaves_what_is_unique_so() {
+    a_dead_letter_leaves_what_is_unique_so_in(Place::new().await).await;
+}
+
+pub(crate) async fn a_dead_letter_leaves_what_is_unique_so_in(place: Place) {
+    let index = place.kv.declare(Index::sorted(key!["u"], ["$"]).unique()).await.unwrap();
+    place.kv.built(index.id, Duration::from_secs(60)).await.unwrap().unwrap();
+    place.kv.commit(Atomic::new().set(key!["u", 1], Value::U64(7))).await.unwrap();
+    let lost = |n| Message { keys_if_undelivered: vec![key!["u", 2], key!["u", 3], key!["v"]], ..message(n) };
+    for n in [7, 8] {
+        let (id, _) = place.kv.enqueue(lost(n)).await.unwrap();
+        take(&place, 1).await;
+        assert!(place.kv.fail(&id, None, Failure { last: true, ..Failure::default() }).await.unwrap());
+        place.pass(1);
+    }
+    let at = async |key| place.kv.get(&key).await.unwrap().map(|entry| entry.value);
+    assert_eq!(at(key!["u", 2]).await, Some(Value::U64(8)));
+    assert_eq!((at(key!["u", 3]).await, at(key!["v"]).await), (None, Some(Value::U64(8))));
+    let reasons: Vec<String> =
+        place.kv.dead_letters(None, 10, 0).await.unwrap().into_iter().map(|letter| letter.reason).collect();
+    let unique = "The index `$` of [\"u\"] is unique, and";
+    let left = |n, other| format!("; [\"u\", {n}] was not set: {unique} [\"u\", {other}] has the same as [\"u\", {n}]");
+    assert_eq!(
+        reasons,
+        [format!("every try failed{}", left(3, 2)), format!("every try failed{}{}", left(2, 1), left(3, 1))]
+    );
 }
 
 #[tokio::test]

@@ -1,19 +1,17 @@
 //! Dead letters: messages whose last try failed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use buntime_database::{Next, Outcome, Plan, Row, Statement, args};
 
-use super::{enqueue, lease::Found, stored};
+use super::{enqueue, stored};
 use crate::{
-    Key, Message, Result, Value,
+    Message, Result, Value,
     engine::{
         Namespace,
         hub::Hub,
-        index::{Declared, Documents, Written},
         news::News,
         row::{signed, unsigned},
-        trigger::{Effect, Triggers},
         write::{tick, ticked},
     },
 };
@@ -40,78 +38,6 @@ pub struct DeadLetter {
 }
 
 const COLUMNS: &str = "id, message, queue, payload, encoding, reason, attempts, created_at, failed_at";
-
-/// What makes dead letters of messages, and sets the keys they are to be set at.
-pub(super) fn bury(
-    ns: i64,
-    all: &[&Found],
-    reason: &str,
-    declared: &Declared,
-    (version, now): (i64, u64),
-    into: &mut Vec<Statement>,
-) -> Result<()> {
-    let sets = sets(all)?;
-    let written: Vec<Written<'_>> = sets.iter().map(|(key, value)| Written::new(key, Some(value))).collect();
-    declared.before(ns, &written, into);
-    for (key, value) in &sets {
-        into.push(Statement::new(
-            "INSERT INTO kv_entries (ns, key, value, encoding, version, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, NULL) \
-             ON CONFLICT (ns, key) DO UPDATE SET value = excluded.value, encoding = excluded.encoding, \
-             version = excluded.version, expires_at = NULL",
-            args![ns, key.as_bytes(), value.to_data(), value.encoding(), version],
-        ));
-    }
-    declared.with(&written, version, &Documents::default(), into)?;
-    for found in all {
-        into.push(letter(ns, found, reason, now));
-        into.push(Statement::new("DELETE FROM kv_messages WHERE id = ?1", args![found.id.as_str()]));
-    }
-    Ok(())
-}
-
-/// The keys that dead letters set, each once, and to what.
-pub(super) fn sets(all: &[&Found]) -> Result<BTreeMap<Key, Value>> {
-    let mut sets = BTreeMap::new();
-    for found in all {
-        let keys = stored::read_keys(&found.undelivered);
-        if !keys.is_empty() {
-            let value = Value::from_parts(found.encoding, found.payload.as_slice())?;
-            sets.extend(keys.into_iter().map(|key| (key, value.clone())));
-        }
-    }
-    Ok(sets)
-}
-
-/// Tells triggers what dead letters have set.
-pub(super) fn tell(ns: i64, all: &[&Found], version: u64, triggers: &Triggers) {
-    // A plan that cannot read them would not have been committed.
-    let sets = sets(all).unwrap_or_default();
-    let effect = |value| Effect::Set { value, expires_at: None };
-    triggers.committed(ns, version, sets.into_iter().map(|(key, value)| (key, effect(value))));
-}
-
-fn letter(ns: i64, found: &Found, reason: &str, now: u64) -> Statement {
-    Statement::new(
-        "INSERT INTO kv_dead (id, ns, queue, message, payload, encoding, reason, attempts, backoff, undelivered, priority, \
-         created_at, failed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        args![
-            // Of each message there is one at most.
-            found.id.as_str(),
-            ns,
-            found.queue.as_str(),
-            found.id.as_str(),
-            found.payload.as_slice(),
-            found.encoding,
-            reason,
-            found.attempts,
-            found.backoff.as_str(),
-            found.undelivered.as_slice(),
-            found.priority,
-            found.created_at,
-            signed(now),
-        ],
-    )
-}
 
 impl DeadLetter {
     fn read(row: Row<'_>) -> Result<Self> {

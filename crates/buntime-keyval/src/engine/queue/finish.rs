@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use buntime_database::{Next, Outcome, Plan, Statement, args};
 
 use super::{
-    Delivery, Failure, check_lease, dead,
+    Delivery, Failure,
+    bury::{Burial, Step},
+    check_lease,
     lease::{FOUND, Found},
     stored,
 };
@@ -27,8 +29,6 @@ use crate::{
 const LEASED: &str = "ns = ?1 AND id = ?2 AND lease IS NOT NULL AND (CAST(?3 AS TEXT) IS NULL OR lease = ?3)";
 /// Messages of one look.
 const LOOKED_AT: usize = 500;
-/// Characters of a reason that are kept.
-const REASON: usize = 1000;
 
 impl Namespace {
     /// Finishes messages: they are gone. Says of each whether it was still the consumer's; if not, another has it, or had,
@@ -136,9 +136,10 @@ impl FailPlan {
         self.now.saturating_add(self.failure.delay.unwrap_or(scheduled))
     }
 
-    fn reason(&self) -> String {
+    fn burial<'a>(&'a self, all: &'a [&'a Found]) -> Burial<'a> {
         let reason = self.failure.reason.as_deref().filter(|reason| !reason.is_empty());
-        reason.unwrap_or("every try failed").chars().take(REASON).collect()
+        let reason = reason.unwrap_or("every try failed");
+        Burial { ns: self.ns, now: self.now, index: &self.index, reason, all }
     }
 }
 
@@ -155,19 +156,15 @@ impl FailPlan {
 
     /// What follows a message that is found. A dead letter may change entries.
     fn dead(&self, found: &Found, done: &[Outcome]) -> Result<Next> {
-        let [_, clock, read @ ..] = done else { return Ok(Next::Run(vec![tick()])) };
-        let ask = self.index.ask(clock, dead::sets(&[found])?.into_keys())?;
-        match (ask, read) {
-            (Some(ask), []) => return Ok(Next::Run(vec![ask])),
-            (None, []) | (Some(_), [_]) => {}
-            _ => return Ok(Next::Commit),
-        }
-        let mut statements = Vec::new();
-        let declared = self.index.declared(read.first())?;
-        let at = (signed(ticked(clock)), self.now);
-        dead::bury(self.ns, &[found], &self.reason(), &declared, at, &mut statements)?;
-        statements.extend(self.news(done).and_then(|news| self.hub.saying(&news)));
-        Ok(Next::Run(statements))
+        let [_, clock, since @ ..] = done else { return Ok(Next::Run(vec![tick()])) };
+        Ok(match self.burial(&[found]).next(clock, since)? {
+            Step::Look(statements) => Next::Run(statements),
+            Step::Write(mut statements) => {
+                statements.extend(self.news(done).and_then(|news| self.hub.saying(&news)));
+                Next::Run(statements)
+            }
+            Step::Done => Next::Commit,
+        })
     }
 
     fn again(&self, found: &Found, done: &[Outcome]) -> Next {
@@ -199,8 +196,8 @@ impl Plan for FailPlan {
         let Some(news) = self.news(done) else { return };
         self.hub.committed(&news);
         let found = done.first().and_then(|found| Found::read(found.rows.first()?).ok());
-        if let (Some(found), Some(version)) = (found, news.version) {
-            dead::tell(self.ns, &[&found], version, &self.triggers);
+        if let (Some(found), Some(_), [_, clock, since @ ..]) = (found, news.version, done) {
+            self.burial(&[&found]).tell(clock, since, &self.triggers);
         }
     }
 }

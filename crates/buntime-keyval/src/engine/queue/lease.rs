@@ -7,7 +7,11 @@ use std::{
 
 use buntime_database::{Next, Outcome, Plan, Row, Statement, args};
 
-use super::{Delivery, check_lease, dead, stored};
+use super::{
+    Delivery,
+    bury::{Burial, Step},
+    check_lease, stored,
+};
 use crate::{
     MOST_PRIORITY, Result, Value,
     engine::{
@@ -135,6 +139,13 @@ fn any_spent(found: &Outcome) -> bool {
     found.rows.iter().any(|row| spent(row).unwrap_or(false))
 }
 
+/// Those that are to be put aside.
+fn spent(found: &Outcome) -> buntime_database::Result<Vec<Found>> {
+    let mut all = found.rows.iter().map(Found::read).collect::<buntime_database::Result<Vec<_>>>()?;
+    all.retain(Found::spent);
+    Ok(all)
+}
+
 fn tries(backoff: &str) -> i64 {
     signed(stored::read_backoff(backoff).len() as u64 + 1)
 }
@@ -145,8 +156,7 @@ impl LeasePlan {
         let (Some(found), Some(clock)) = (done.first().filter(|found| any_spent(found)), done.get(1)) else {
             return News::default();
         };
-        let spent = found.rows.iter().filter_map(|row| Found::read(row).ok()).filter(Found::spent);
-        let keys = spent.flat_map(|found| stored::read_keys(&found.undelivered));
+        let keys = spent(found).unwrap_or_default().into_iter().flat_map(|found| stored::read_keys(&found.undelivered));
         News { keys: keys.map(|key| (self.ns, key)).collect(), ..News::of(ticked(clock)) }
     }
 
@@ -178,22 +188,23 @@ impl LeasePlan {
         Ok(statements)
     }
 
+    fn burial<'a>(&'a self, spent: &'a [&'a Found]) -> Burial<'a> {
+        Burial { ns: self.ns, now: self.now, index: &self.index, reason: UNFINISHED, all: spent }
+    }
+
     /// The same where some are spent.
-    fn bury(&self, found: &Outcome, clock: &Outcome, read: &[Outcome], news: &News) -> Result<Next> {
-        let all: Vec<Found> = found.rows.iter().map(Found::read).collect::<buntime_database::Result<_>>()?;
-        let spent: Vec<&Found> = all.iter().filter(|found| found.spent()).collect();
-        let ask = self.index.ask(clock, dead::sets(&spent)?.into_keys())?;
-        match (ask, read) {
-            (Some(ask), []) => return Ok(Next::Run(vec![ask])),
-            (None, []) | (Some(_), [_]) => {}
-            _ => return Ok(Next::Commit),
-        }
-        let mut statements = self.take(found)?;
-        let declared = self.index.declared(read.first())?;
-        let at = (signed(ticked(clock)), self.now);
-        dead::bury(self.ns, &spent, UNFINISHED, &declared, at, &mut statements)?;
-        statements.extend(self.hub.saying(news));
-        Ok(Next::Run(statements))
+    fn bury(&self, found: &Outcome, clock: &Outcome, since: &[Outcome], news: &News) -> Result<Next> {
+        let spent = spent(found)?;
+        Ok(match self.burial(&spent.iter().collect::<Vec<_>>()).next(clock, since)? {
+            Step::Look(statements) => Next::Run(statements),
+            Step::Write(buries) => {
+                let mut statements = self.take(found)?;
+                statements.extend(buries);
+                statements.extend(self.hub.saying(news));
+                Next::Run(statements)
+            }
+            Step::Done => Next::Commit,
+        })
     }
 
     fn delivery(&self, found: Found) -> Result<Delivery> {
@@ -220,8 +231,8 @@ impl Plan for LeasePlan {
             [found] if found.rows.is_empty() => Ok(Next::Abandon),
             // A dead letter may change entries.
             [found] if any_spent(found) => Ok(Next::Run(vec![tick()])),
-            [found, clock, read @ ..] if any_spent(found) => {
-                self.bury(found, clock, read, &self.news(done)).map_err(Refusal::write)
+            [found, clock, since @ ..] if any_spent(found) => {
+                self.bury(found, clock, since, &self.news(done)).map_err(Refusal::write)
             }
             [found] => Ok(Next::Run(self.take(found)?)),
             _ => Ok(Next::Commit),
@@ -231,10 +242,9 @@ impl Plan for LeasePlan {
     fn committed(&self, done: &[Outcome]) {
         let news = self.news(done);
         self.hub.committed(&news);
-        if let (Some(version), Some(found)) = (news.version, done.first()) {
-            let spent: Vec<Found> =
-                found.rows.iter().filter_map(|row| Found::read(row).ok()).filter(Found::spent).collect();
-            dead::tell(self.ns, &spent.iter().collect::<Vec<_>>(), version, &self.triggers);
+        if let (Some(_), [found, clock, since @ ..]) = (news.version, done) {
+            let spent = spent(found).unwrap_or_default();
+            self.burial(&spent.iter().collect::<Vec<_>>()).tell(clock, since, &self.triggers);
         }
     }
 }

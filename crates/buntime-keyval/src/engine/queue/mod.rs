@@ -4,6 +4,7 @@
 //! no cleaning up after; what it did not finish in time is delivered again by itself, as often as its schedule allows, and
 //! then put aside as a dead letter.
 
+mod bury;
 mod dead;
 pub(super) mod enqueue;
 mod finish;
