@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::{Outcome, Result, Statement};
 
-/// A transaction in steps. A pure function of what its statements returned so far: it may be asked again from the
-/// start, since an adapter may have to run a transaction twice, and must then answer the same.
+/// A transaction in steps. A function of what its statements returned so far, and of nothing else but the moment in which
+/// it was asked from the start: it may be so again, since an adapter may have to run a transaction twice.
 ///
 /// It is called while the database is locked, so it computes and does not wait.
 pub trait Plan: Send + Sync + fmt::Debug + 'static {

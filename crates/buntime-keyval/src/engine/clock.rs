@@ -9,6 +9,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use buntime_database::Outcome;
+
 /// Milliseconds since the Unix epoch. Never goes back: what has expired stays so when the system's clock is set back.
 #[derive(Clone)]
 pub struct Clock {
@@ -26,6 +28,31 @@ impl Clock {
     pub fn now(&self) -> u64 {
         let now = (self.read)();
         self.latest.fetch_max(now, Ordering::Relaxed).max(now)
+    }
+}
+
+/// The moment by which a plan judges what has expired: that in which it runs, not that in which it was asked for, since it
+/// may wait for its turn. Each of its tries has its own.
+#[derive(Debug)]
+pub(super) struct Moment {
+    clock: Clock,
+    at: AtomicU64,
+}
+
+impl Moment {
+    pub(super) fn of(clock: &Clock) -> Self {
+        Self { clock: clock.clone(), at: AtomicU64::new(clock.now()) }
+    }
+
+    /// A try begins where nothing was done yet.
+    pub(super) fn of_try(&self, done: &[Outcome]) {
+        if done.is_empty() {
+            self.at.store(self.clock.now(), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.at.load(Ordering::Relaxed)
     }
 }
 

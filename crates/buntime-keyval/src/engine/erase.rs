@@ -6,6 +6,7 @@ use buntime_database::{Next, Outcome, Plan, Row, Statement, args};
 
 use super::{
     Namespace,
+    clock::Moment,
     hub::Hub,
     index::{self, Declared},
     news::News,
@@ -60,7 +61,8 @@ impl Namespace {
     }
 
     async fn run(&self, ranges: Vec<Range>, most: u32, all: bool) -> Result<Erased> {
-        let plan = Arc::new(ErasePlan { ranges, most, all, now: self.engine.clock.now(), told: Told::of(self) });
+        let plan =
+            Arc::new(ErasePlan { ranges, most, all, moment: Moment::of(&self.engine.clock), told: Told::of(self) });
         let done = self.engine.database.planned(Arc::<ErasePlan>::clone(&plan)).await.map_err(own)?;
         let count = if done.committed { plan.count(&done.outcomes) } else { 0 };
         Ok(Erased { count, more: count >= u64::from(most) })
@@ -75,7 +77,7 @@ impl Namespace {
         if seen.is_empty() {
             return Ok(0);
         }
-        let plan = Arc::new(PickPlan { seen, judge, now: self.engine.clock.now(), told: Told::of(self) });
+        let plan = Arc::new(PickPlan { seen, judge, moment: Moment::of(&self.engine.clock), told: Told::of(self) });
         let done = self.engine.database.planned(Arc::<PickPlan>::clone(&plan)).await.map_err(own)?;
         Ok(if done.committed { plan.deleted(&done.outcomes).count() as u64 } else { 0 })
     }
@@ -148,7 +150,7 @@ struct ErasePlan {
     most: u32,
     /// Is more than that an error?
     all: bool,
-    now: u64,
+    moment: Moment,
     told: Told,
 }
 
@@ -168,13 +170,14 @@ impl ErasePlan {
         );
         Statement::new(
             sql,
-            args![self.told.ns, range.start.as_ref(), range.end.as_ref(), signed(self.now), signed(most)],
+            args![self.told.ns, range.start.as_ref(), range.end.as_ref(), signed(self.moment.now()), signed(most)],
         )
     }
 }
 
 impl Plan for ErasePlan {
     fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        self.moment.of_try(done);
         let ran = done.len().saturating_sub(1);
         let (most, count) = (u64::from(self.most), self.count(done));
         if self.all && count > most {
@@ -204,7 +207,7 @@ impl Plan for ErasePlan {
 struct PickPlan {
     seen: Vec<(Key, Versionstamp)>,
     judge: Arc<dyn Judge>,
-    now: u64,
+    moment: Moment,
     told: Told,
 }
 
@@ -215,7 +218,7 @@ impl PickPlan {
         let sql = format!("DELETE FROM kv_entries WHERE ns = ?1 AND key = ?2 AND {LIVE} AND version = ?4 {GONE}");
         let delete = |(key, seen): &(Key, Versionstamp)| {
             let version = signed(seen.version().unwrap_or(u64::MAX));
-            Statement::new(sql.as_str(), args![self.told.ns, key.as_bytes(), signed(self.now), version])
+            Statement::new(sql.as_str(), args![self.told.ns, key.as_bytes(), signed(self.moment.now()), version])
         };
         std::iter::once(tick()).chain(self.seen.iter().map(delete)).collect()
     }
@@ -256,13 +259,16 @@ impl PickPlan {
 
 impl Plan for PickPlan {
     fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        self.moment.of_try(done);
         if done.is_empty() {
             return Ok(Next::Run(self.as_seen()));
         }
         let (seen, looked) = self.ends(done);
         if done.len() == seen && looked > seen {
             let sql = format!("SELECT {ENTRY} FROM kv_entries WHERE ns = ?1 AND key = ?2 AND {LIVE}");
-            let look = |key: &Key| Statement::new(sql.as_str(), args![self.told.ns, key.as_bytes(), signed(self.now)]);
+            let look = |key: &Key| {
+                Statement::new(sql.as_str(), args![self.told.ns, key.as_bytes(), signed(self.moment.now())])
+            };
             return Ok(Next::Run(self.changed(done).map(look).collect()));
         }
         let picked = self.picked(done.get(seen..looked).unwrap_or_default()).map_err(Refusal::write)?;

@@ -12,6 +12,7 @@ use buntime_database::{Next, Outcome, Plan, Statement, Value as Sql, args};
 
 use super::{
     Namespace,
+    clock::Moment,
     hub::Hub,
     index::{Declared, Documents, Hold, Written},
     mutate,
@@ -35,14 +36,13 @@ impl Namespace {
     /// [`Error::Limit`], [`Error::TypeMismatch`], [`Error::SumOutOfRange`], what a [`crate::Apply`] refused, or the
     /// database's. Nothing has happened, but for an [`Error::Uncertain`].
     pub async fn commit(&self, write: Atomic) -> Result<Committed> {
-        let now = self.engine.clock.now();
-        self.limits.check_write(&write, now)?;
-        Ok(self.commit_with_ids(write, now).await?.1)
+        self.limits.check_write(&write, self.engine.clock.now())?;
+        Ok(self.commit_with_ids(write).await?.1)
     }
 
     /// The same without limits; also the ids of the messages.
-    pub(super) async fn commit_with_ids(&self, write: Atomic, now: u64) -> Result<(Vec<String>, Committed)> {
-        let plan = Arc::new(WritePlan::new(self, write, now));
+    pub(super) async fn commit_with_ids(&self, write: Atomic) -> Result<(Vec<String>, Committed)> {
+        let plan = Arc::new(WritePlan::new(self, write));
         let done = self.engine.database.planned(Arc::<WritePlan>::clone(&plan)).await.map_err(own)?;
         Ok((plan.ids.clone(), plan.ended(&done.outcomes)?))
     }
@@ -52,7 +52,7 @@ impl Namespace {
 struct WritePlan {
     write: Atomic,
     ns: i64,
-    now: u64,
+    moment: Moment,
     /// Of each message, made beforehand so that a second run of the plan makes the same.
     ids: Vec<String>,
     dedup_window: u64,
@@ -85,7 +85,7 @@ struct Present {
 }
 
 impl WritePlan {
-    fn new(of: &Namespace, write: Atomic, now: u64) -> Self {
+    fn new(of: &Namespace, write: Atomic) -> Self {
         let mut read: Vec<Key> = write.checks.iter().map(|check| check.key.clone()).collect();
         read.extend(write.mutations.iter().filter(|m| m.change.reads()).map(|m| m.key.clone()));
         read.sort_unstable();
@@ -99,8 +99,8 @@ impl WritePlan {
         });
         let documents = Documents::prepare(index.known(), set);
         let (hub, triggers) = (of.engine.hub.clone(), of.engine.triggers.clone());
-        let written_at = AtomicUsize::new(0);
-        Self { write, ns: of.id, now, ids, dedup_window, read, index, documents, hub, triggers, written_at }
+        let (moment, written_at) = (Moment::of(&of.engine.clock), AtomicUsize::new(0));
+        Self { write, ns: of.id, moment, ids, dedup_window, read, index, documents, hub, triggers, written_at }
     }
 
     /// What is read first.
@@ -109,7 +109,7 @@ impl WritePlan {
         statements.push(Statement::new(TICK, Vec::new()).expecting(1));
         let live = "SELECT value, encoding, version, expires_at FROM kv_entries WHERE ns = ?1 AND key = ?2 \
                     AND (expires_at IS NULL OR expires_at > ?3)";
-        let read = |key: &Key| Statement::new(live, args![self.ns, key.as_bytes(), signed(self.now)]);
+        let read = |key: &Key| Statement::new(live, args![self.ns, key.as_bytes(), signed(self.moment.now())]);
         statements.extend(self.read.iter().map(read));
         statements
     }
@@ -186,7 +186,7 @@ impl WritePlan {
         statements.extend(after.iter().map(|after| self.put(&after.key, &after.entry, committed)));
         declared.with(&written, committed, &self.documents, &mut statements)?;
         for (message, id) in self.write.messages.iter().zip(&self.ids) {
-            enqueue::statements(self.ns, message, id, committed, self.now, self.dedup_window, &mut statements);
+            enqueue::statements(self.ns, message, id, committed, self.moment.now(), self.dedup_window, &mut statements);
         }
         statements.extend(held.map(|held| held.account(self.ns)));
         Ok(statements)
@@ -201,7 +201,7 @@ impl WritePlan {
         }
         looks.held = looks.statements.len();
         if declared.is_unique() {
-            looks.statements.extend(declared.probes(self.ns, self.now, written)?);
+            looks.statements.extend(declared.probes(self.ns, self.moment.now(), written)?);
         }
         Ok(looks)
     }
@@ -228,7 +228,7 @@ impl WritePlan {
 
     /// The same, as far as indexes and quotas care.
     fn written<'a>(&self, after: &'a [After]) -> Vec<Written<'a>> {
-        let live = |entry: &&Present| entry.expires_at.is_none_or(|at| at > self.now);
+        let live = |entry: &&Present| entry.expires_at.is_none_or(|at| at > self.moment.now());
         let written = |after: &'a After| Written {
             key: &after.key,
             value: Some(&after.entry).filter(live).and_then(|entry| entry.value.as_ref()),
@@ -241,7 +241,7 @@ impl WritePlan {
         let expires: Option<i64> = entry.expires_at.map(signed);
         match &entry.value {
             // What is written to be gone already is gone.
-            Some(value) if entry.expires_at.is_none_or(|at| at > self.now) => Statement::new(
+            Some(value) if entry.expires_at.is_none_or(|at| at > self.moment.now()) => Statement::new(
                 "INSERT INTO kv_entries (ns, key, value, encoding, version, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                  ON CONFLICT (ns, key) DO UPDATE SET value = excluded.value, encoding = excluded.encoding, \
                  version = excluded.version, expires_at = excluded.expires_at",
@@ -336,7 +336,7 @@ impl WritePlan {
         let wrote = done.iter().skip(self.written_at.load(Ordering::Relaxed));
         let effect = |(After { key, entry, .. }, wrote): (After, &Outcome)| {
             let what = match entry.value {
-                Some(value) if entry.expires_at.is_none_or(|at| at > self.now) => {
+                Some(value) if entry.expires_at.is_none_or(|at| at > self.moment.now()) => {
                     Effect::Set { value, expires_at: entry.expires_at }
                 }
                 _ if wrote.affected > 0 => Effect::Deleted,
@@ -363,6 +363,7 @@ enum Either {
 
 impl Plan for WritePlan {
     fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        self.moment.of_try(done);
         self.step(done).map_err(Refusal::write)
     }
 

@@ -1,10 +1,17 @@
 //! Entries: written, read, listed, changed together, gone in time.
 
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+
+use buntime_database::{Next, Outcome, Plan};
 use buntime_keyval::{
-    Apply, Atomic, Change, Error, Key, Limits, Range, Result, Selector, Value,
+    Apply, Atomic, Change, Error, Key, Limits, Message, Range, Result, Selector, Value,
     engine::{Committed, Quota},
     key,
 };
+use futures_util::poll;
 
 use crate::place::Place;
 
@@ -129,7 +136,7 @@ async fn a_function_changes_what_is_there_or_refuses() {
         }
     }
     let place = Place::new().await;
-    let append = |key: Key| Atomic::new().mutate(key, Change::Apply(std::sync::Arc::new(Append("!"))));
+    let append = |key: Key| Atomic::new().mutate(key, Change::Apply(Arc::new(Append("!"))));
     assert_eq!(
         place.kv.commit(append(key!["a"])).await.unwrap_err(),
         Error::Refused("There is nothing to append to".into())
@@ -171,6 +178,42 @@ pub(crate) async fn what_has_expired_is_never_seen_and_is_swept_away_in(place: P
     // A set without a time stays; one that is over is nothing.
     place.kv.commit(Atomic::new().set_until(key!["t2"], Value::U64(1), 5)).await.unwrap();
     assert_eq!(place.kv.get(&key!["t2"]).await.unwrap(), None);
+}
+
+/// Keeps all who write waiting until it is let go.
+#[derive(Debug)]
+struct Occupied(Mutex<mpsc::Receiver<()>>);
+
+impl Plan for Occupied {
+    fn next(&self, _: &[Outcome]) -> buntime_database::Result<Next> {
+        self.0.lock().unwrap().recv().unwrap();
+        Ok(Next::Abandon)
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_waits_for_its_turn_goes_by_the_time_it_has_then() {
+    let place = Place::new().await;
+    let write = Atomic::new().set_until(key!["t"], Value::U64(1), place.now() + 50);
+    place.kv.commit(write.enqueue(Message::new(Value::U64(1)))).await.unwrap();
+    let got = place.kv.lease("default", 1, Duration::from_millis(200)).await.unwrap().remove(0);
+    let (go, wait) = mpsc::channel();
+    let occupied = Arc::new(Occupied(Mutex::new(wait)));
+    let database = place.database.clone();
+    let mut occupied = std::pin::pin!(database.planned(occupied));
+    assert!(poll!(occupied.as_mut()).is_pending());
+    let absent = Atomic::new().check(key!["t"], None).sum(key!["t"], 1);
+    let mut commit = std::pin::pin!(place.kv.commit(absent));
+    let mut extend = std::pin::pin!(place.kv.extend(&got.id, &got.lease, Duration::from_millis(200)));
+    assert!(poll!(commit.as_mut()).is_pending() && poll!(extend.as_mut()).is_pending());
+    place.pass(100);
+    go.send(()).unwrap();
+    occupied.await.unwrap();
+    assert!(commit.await.unwrap().versionstamp().is_some(), "it is gone by then");
+    assert_eq!(place.kv.get(&key!["t"]).await.unwrap().unwrap().value, Value::U64(1));
+    assert!(extend.await.unwrap());
+    place.pass(150);
+    assert!(place.kv.lease("default", 1, Duration::from_secs(1)).await.unwrap().is_empty(), "so long from then on");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(crate) struct Place {
     pub(crate) engine: Engine,
     pub(crate) kv: Namespace,
     pub(crate) time: Arc<AtomicU64>,
-    database: Arc<dyn Adapter>,
+    pub(crate) database: Arc<dyn Adapter>,
     opener: Opener,
 }
 

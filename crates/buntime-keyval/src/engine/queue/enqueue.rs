@@ -63,10 +63,9 @@ fn unless_there(ns: i64, queue: &str, dedup: &str, id: &str, now: u64, window: u
 
 impl Namespace {
     pub(super) async fn commit_messages(&self, messages: Vec<Message>) -> Result<(Vec<String>, Versionstamp)> {
-        let now = self.engine.clock.now();
         let write = Atomic { messages, ..Atomic::default() };
-        self.limits.check_write(&write, now)?;
-        let (ids, committed) = self.commit_with_ids(write, now).await?;
+        self.limits.check_write(&write, self.engine.clock.now())?;
+        let (ids, committed) = self.commit_with_ids(write).await?;
         match committed {
             Committed::Yes(versionstamp) => Ok((ids, versionstamp)),
             Committed::No(_) => Err(Error::Database("a write without checks failed one".into())),

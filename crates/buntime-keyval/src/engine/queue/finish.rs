@@ -14,7 +14,8 @@ use super::{
 use crate::{
     Result,
     engine::{
-        Namespace,
+        Clock, Namespace,
+        clock::Moment,
         hub::Hub,
         index::Hold,
         news::News,
@@ -54,7 +55,7 @@ impl Namespace {
             id: id.to_owned(),
             lease: lease.map(ToOwned::to_owned),
             failure,
-            now: self.engine.clock.now(),
+            moment: Moment::of(&self.engine.clock),
             index: Hold::new(self.id, &self.declared),
             hub: self.engine.hub.clone(),
             triggers: self.engine.triggers.clone(),
@@ -106,9 +107,31 @@ impl Namespace {
     /// # Errors
     /// [`crate::Error::Invalid`] for a lease that is none or too long; the database's.
     pub async fn extend(&self, id: &str, lease: &str, by: Duration) -> Result<bool> {
-        let until = signed(self.engine.clock.now().saturating_add(check_lease(by)?));
+        let (id, lease, clock) = (id.to_owned(), lease.to_owned(), self.engine.clock.clone());
+        let plan = ExtendPlan { ns: self.id, id, lease, by: check_lease(by)?, clock };
+        let done = self.engine.database.planned(Arc::new(plan)).await?.outcomes;
+        Ok(done.first().is_some_and(|extended| extended.affected > 0))
+    }
+}
+
+/// The time it adds counts from its turn.
+#[derive(Debug)]
+struct ExtendPlan {
+    ns: i64,
+    id: String,
+    lease: String,
+    by: u64,
+    clock: Clock,
+}
+
+impl Plan for ExtendPlan {
+    fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        if !done.is_empty() {
+            return Ok(Next::Commit);
+        }
         let sql = format!("UPDATE kv_messages SET ready_at = ?4 WHERE {LEASED}");
-        Ok(self.engine.run_one(&sql, args![self.id, id, lease, until]).await? > 0)
+        let until = signed(self.clock.now().saturating_add(self.by));
+        Ok(Next::Run(vec![Statement::new(sql, args![self.ns, self.id.as_str(), self.lease.as_str(), until])]))
     }
 }
 
@@ -118,7 +141,7 @@ struct FailPlan {
     id: String,
     lease: Option<String>,
     failure: Failure,
-    now: u64,
+    moment: Moment,
     index: Hold,
     hub: Arc<Hub>,
     triggers: Arc<Triggers>,
@@ -133,13 +156,13 @@ impl FailPlan {
         let steps = stored::read_backoff(&found.backoff);
         let step = usize::try_from(found.attempts).unwrap_or(usize::MAX).saturating_sub(1);
         let scheduled = steps.get(step).or(steps.last()).copied().map_or(0, u64::from);
-        self.now.saturating_add(self.failure.delay.unwrap_or(scheduled))
+        self.moment.now().saturating_add(self.failure.delay.unwrap_or(scheduled))
     }
 
     fn burial<'a>(&'a self, all: &'a [&'a Found]) -> Burial<'a> {
         let reason = self.failure.reason.as_deref().filter(|reason| !reason.is_empty());
         let reason = reason.unwrap_or("every try failed");
-        Burial { ns: self.ns, now: self.now, index: &self.index, reason, all }
+        Burial { ns: self.ns, now: self.moment.now(), index: &self.index, reason, all }
     }
 }
 
@@ -180,6 +203,7 @@ impl FailPlan {
 
 impl Plan for FailPlan {
     fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        self.moment.of_try(done);
         let Some(found) = done.first() else {
             let sql = format!("SELECT {FOUND} FROM kv_messages WHERE {LEASED}");
             let find = Statement::new(sql, args![self.ns, self.id.as_str(), self.lease.as_deref()]);

@@ -16,6 +16,7 @@ use crate::{
     MOST_PRIORITY, Result, Value,
     engine::{
         Namespace,
+        clock::Moment,
         hub::Hub,
         index::Hold,
         news::News,
@@ -54,14 +55,12 @@ impl Namespace {
         lease: Duration,
         wanted: Weak<()>,
     ) -> Result<Vec<Delivery>> {
-        let now = self.engine.clock.now();
-        let until = now.saturating_add(check_lease(lease)?);
         let plan = Arc::new(LeasePlan {
             ns: self.id,
             queue: queue.to_owned(),
             most: most.clamp(1, MOST),
-            now,
-            until,
+            moment: Moment::of(&self.engine.clock),
+            lease: check_lease(lease)?,
             wanted,
             token: uuid::Uuid::new_v4().to_string(),
             index: Hold::new(self.id, &self.declared),
@@ -80,8 +79,9 @@ struct LeasePlan {
     ns: i64,
     queue: String,
     most: usize,
-    now: u64,
-    until: u64,
+    moment: Moment,
+    /// Milliseconds.
+    lease: u64,
     wanted: Weak<()>,
     /// Of all that it leases.
     token: String,
@@ -151,6 +151,10 @@ fn tries(backoff: &str) -> i64 {
 }
 
 impl LeasePlan {
+    fn until(&self) -> u64 {
+        self.moment.now().saturating_add(self.lease)
+    }
+
     /// Of what it did.
     fn news(&self, done: &[Outcome]) -> News {
         let (Some(found), Some(clock)) = (done.first().filter(|found| any_spent(found)), done.get(1)) else {
@@ -172,7 +176,7 @@ impl LeasePlan {
             "SELECT {FOUND} FROM ({}) AS ready ORDER BY priority DESC, ready_at, seq, id LIMIT ?4",
             all.join(" UNION ALL ")
         );
-        Statement::new(sql, args![self.ns, self.queue.as_str(), signed(self.now), signed(self.most as u64)])
+        Statement::new(sql, args![self.ns, self.queue.as_str(), signed(self.moment.now()), signed(self.most as u64)])
     }
 
     /// Those that are not spent are the consumer's.
@@ -182,14 +186,14 @@ impl LeasePlan {
             let found = Found::read(row)?;
             if !found.spent() {
                 let take = "UPDATE kv_messages SET lease = ?2, ready_at = ?3, attempts = attempts + 1 WHERE id = ?1";
-                statements.push(Statement::new(take, args![found.id, self.token.as_str(), signed(self.until)]));
+                statements.push(Statement::new(take, args![found.id, self.token.as_str(), signed(self.until())]));
             }
         }
         Ok(statements)
     }
 
     fn burial<'a>(&'a self, spent: &'a [&'a Found]) -> Burial<'a> {
-        Burial { ns: self.ns, now: self.now, index: &self.index, reason: UNFINISHED, all: spent }
+        Burial { ns: self.ns, now: self.moment.now(), index: &self.index, reason: UNFINISHED, all: spent }
     }
 
     /// The same where some are spent.
@@ -216,7 +220,7 @@ impl LeasePlan {
             attempts: u32::try_from(found.attempts + 1).unwrap_or(u32::MAX),
             tries: u32::try_from(tries).unwrap_or(u32::MAX),
             lease: self.token.clone(),
-            leased_until: self.until,
+            leased_until: self.until(),
             created_at: unsigned(found.created_at),
             priority: u8::try_from(found.priority).unwrap_or(MOST_PRIORITY),
         })
@@ -225,6 +229,7 @@ impl LeasePlan {
 
 impl Plan for LeasePlan {
     fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
+        self.moment.of_try(done);
         match done {
             [] if self.wanted.strong_count() == 0 => Ok(Next::Abandon),
             [] => Ok(Next::Run(vec![self.find()])),
