@@ -7,7 +7,7 @@ use std::{
 };
 
 use buntime_database::{Next, Notifications, Outcome, Plan, Statement, args};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{
     Inner,
@@ -81,11 +81,12 @@ pub(super) fn start(engine: &Arc<Inner>, notifications: Option<Notifications>) {
 }
 
 async fn run(engine: Weak<Inner>, hub: Arc<Hub>, mut ended: Ended) {
+    let mut last = None;
     loop {
         let pause = {
             // Nobody has the store any more.
             let Some(engine) = engine.upgrade() else { return };
-            match engine.sweep().await {
+            match engine.sweep(&mut last).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!(%error, "expired entries could not be swept away; they are tried again");
@@ -102,12 +103,15 @@ async fn run(engine: Weak<Inner>, hub: Arc<Hub>, mut ended: Ended) {
 }
 
 impl Inner {
-    /// Deletes what has expired, and says how long to wait.
-    async fn sweep(&self) -> Result<Duration> {
-        let now = self.clock.now();
-        if self.hub.next_expiry() > now && self.hub.next_expiry() != u64::MAX {
-            return Ok(self.until(self.hub.next_expiry()));
+    /// Deletes what has expired, and says how long to wait. However far away the next expiry is that this node knows of,
+    /// it looks as often as is set: other nodes write, too, and there is other housekeeping.
+    async fn sweep(&self, last: &mut Option<Instant>) -> Result<Duration> {
+        let (now, next) = (self.clock.now(), self.hub.next_expiry());
+        let left = last.map_or(Duration::ZERO, |last| self.options.sweep.saturating_sub(last.elapsed()));
+        if next > now && next != u64::MAX && !left.is_zero() {
+            return Ok(self.until(next).min(left));
         }
+        let began = Instant::now();
         self.hub.take_expiry();
         loop {
             let plan = Arc::new(SweepPlan { now, hub: self.hub.clone(), triggers: self.triggers.clone() });
@@ -124,6 +128,7 @@ impl Inner {
         if let Some(at) = next {
             self.hub.expires(unsigned(at));
         }
+        *last = Some(began);
         Ok(self.until(self.hub.next_expiry()))
     }
 

@@ -61,9 +61,14 @@ impl Place {
 
     /// Another node: a store of its own on the same database.
     pub(crate) async fn another(&self) -> Engine {
+        self.another_with(Options::default()).await
+    }
+
+    /// The same with other options, but for the clock.
+    pub(crate) async fn another_with(&self, options: Options) -> Engine {
         let read = Arc::clone(&self.time);
         let clock = Clock::new(move || read.load(Ordering::Relaxed));
-        Engine::open(self.database.clone(), Options { clock, ..Options::default() }).await.unwrap()
+        Engine::open(self.database.clone(), Options { clock, ..options }).await.unwrap()
     }
 
     pub(crate) fn pass(&self, millis: u64) {

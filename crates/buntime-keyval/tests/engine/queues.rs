@@ -7,7 +7,7 @@ use std::{
 };
 
 use buntime_keyval::{
-    Atomic, Message, Value,
+    Atomic, Limits, Message, Options, Value,
     engine::{Failure, Index},
     key,
 };
@@ -166,6 +166,29 @@ pub(crate) async fn a_dead_letter_leaves_what_is_unique_so_in(place: Place) {
         reasons,
         [format!("every try failed{}", left(3, 2)), format!("every try failed{}{}", left(2, 1), left(3, 1))]
     );
+}
+
+/// Whatever else waits for its time, however far away that is.
+#[tokio::test]
+async fn the_oldest_dead_letters_go_when_there_are_too_many() {
+    let place = Place::new().await;
+    let options = Options { sweep: Duration::from_millis(20), dead_letters: 2, ..Options::default() };
+    let other = place.another_with(options).await;
+    let kv = other.namespace("default", Limits::DENO).await.unwrap();
+    kv.commit(Atomic::new().set_until(key!["far"], Value::U64(1), u64::MAX / 4)).await.unwrap();
+    let stays = async |count: usize| {
+        let fewer = async { while place.kv.dead_letters(None, 10, 0).await.unwrap().len() != count {} };
+        tokio::time::timeout(Duration::from_secs(30), fewer).await.expect("housekeeping goes on");
+    };
+    for _ in 0..3 {
+        for n in 0..3 {
+            let (id, _) = kv.enqueue(message(n)).await.unwrap();
+            kv.lease("default", 1, LEASE).await.unwrap();
+            assert!(kv.fail(&id, None, Failure { last: true, ..Failure::default() }).await.unwrap());
+        }
+        stays(2).await;
+    }
+    other.close().await;
 }
 
 #[tokio::test]
