@@ -282,8 +282,7 @@ impl Watches {
         let mut told: Vec<Arc<Signal>> = Vec::new();
         for (ns, key) in &news.keys {
             self.signals(*ns, key, |signal| {
-                signal.add(key);
-                if !told.iter().any(|known| Arc::ptr_eq(known, &signal)) {
+                if signal.add(key) {
                     told.push(signal);
                 }
             });
@@ -327,14 +326,16 @@ impl Watches {
 }
 
 impl Signal {
-    fn add(&self, key: &Key) {
+    /// Is it the first of its commit?
+    fn add(&self, key: &Key) -> bool {
         let mut dirty = lock(&self.dirty);
-        dirty.begun = true;
+        let first = !std::mem::replace(&mut dirty.begun, true);
         if dirty.keys.len() < DIRTY {
             dirty.keys.insert(key.clone());
         } else {
             dirty.everything = true;
         }
+        first
     }
 
     fn end(&self, version: u64) {
