@@ -17,7 +17,7 @@ pub struct KeyvalSettings {
     /// Tokens of 16 characters or more, any of which a client of KV Connect must show. Default: none, and then only direct
     /// connections from this machine are let in.
     pub access_tokens: Vec<String>,
-    /// Watches at the same time, 1 to 100000. Default 1000.
+    /// Watches at the same time, 1 to 100000; each prefix that is watched counts as one. Default 1000.
     pub max_watches: usize,
     /// A watch on which nothing happens sends a sign of life that often, 1s to 1h. Default 5s.
     pub keep_alive: Span,

@@ -16,7 +16,13 @@ pub(super) type Place = OwnedSemaphorePermit;
 
 /// A place for one more.
 pub(super) fn place(face: &Face) -> Result<Place, Refused> {
-    face.watches.clone().try_acquire_owned().map_err(|_| {
+    places(face, 1)
+}
+
+/// Places for so many more, all or none.
+pub(super) fn places(face: &Face, wanted: usize) -> Result<Place, Refused> {
+    let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+    face.watches.clone().try_acquire_many_owned(wanted).map_err(|_| {
         let words = "Too many watches are open; close one, or raise maxWatches";
         Error::new(ErrorKind::OverCapacity).with_detail(words).with_retry_after(5).into()
     })

@@ -149,11 +149,27 @@ async fn there_are_so_many_at_a_time() {
     let world = World::with(json!({ "maxWatches": 1 })).await;
     let watch = world.events("/api/watch?keys=a").await;
     assert_eq!(world.get("/api/watch/prefix?prefix=a").await.error().0, 503);
+    assert_eq!(world.get("/api/watch/prefix/poll?prefix=a").await.error().0, 503);
     drop(watch);
     buntime_testing::eventually("its place is free", async || {
         world.ask(Method::GET, "/api/watch?keys=a").send().await.unwrap().status() == 200
     })
     .await;
+}
+
+#[tokio::test]
+async fn each_prefix_has_a_place_and_is_watched_once() {
+    let world = World::with(json!({ "maxWatches": 2 })).await;
+    assert_eq!(world.get("/api/watch/prefix?prefix=a,b,c").await.error().0, 503);
+    let mut watch = world.events("/api/watch/prefix?prefix=a,b,a,b,a&initial=false").await;
+    assert_eq!(world.get("/api/watch?keys=a").await.error().0, 503);
+    world.put("/api/keys/a/1", &json!(1)).await.ok();
+    let event = watch.next("change").await;
+    assert_eq!(seen(&event.json()), [(json!(["a", 1]), json!(1))]);
+    drop(watch);
+    let mut back = resumed(&world, "/api/watch/prefix?prefix=a,b,b", &event.id.unwrap()).await;
+    world.put("/api/keys/b/1", &json!(2)).await.ok();
+    assert_eq!(seen(&back.next("change").await.json()), [(json!(["b", 1]), json!(2))]);
 }
 
 /// Whoever comes and goes knows in the end what there is.

@@ -30,6 +30,7 @@ pub(super) async fn listen(
     Asked(asked): Asked<Watched>,
 ) -> Result<Response, Refused> {
     let keys = keys(&asked)?;
+    let place = events::place(&caller.rest.face)?;
     let mut watch = caller.kv.watch(keys.clone())?;
     let last = asked.last(&headers).and_then(|id| read(&id, keys.len()));
     let known = last.is_some();
@@ -38,7 +39,6 @@ pub(super) async fn listen(
     } else if asked.initial == Some(false) {
         watch.resume(stamps(&caller.kv.get_many(&keys).await?));
     }
-    let place = events::place(&caller.rest.face)?;
     let source = Keys { watch };
     Ok(events::response(Stream {
         source,

@@ -1,6 +1,6 @@
 //! Watches of prefixes: of what is below each, and of the entry that is at the prefix itself.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use axum::response::Response;
 use buntime_keyval::{
@@ -22,6 +22,9 @@ const MOST: usize = 100;
 
 fn prefixes(asked: &Watched) -> Result<Vec<Key>, Refused> {
     let mut prefixes = paths("prefix", asked.prefix.as_deref())?;
+    // Each once, in the order in which they were named first.
+    let mut known = HashSet::new();
+    prefixes.retain(|prefix| known.insert(prefix.clone()));
     if prefixes.is_empty() {
         // Of everything.
         prefixes.push(Key::default());
@@ -42,8 +45,9 @@ pub(super) async fn listen(
     let last = asked.last(&headers).and_then(|id| From::read(&id, &prefixes));
     let known = last.is_some();
     let from = last.unwrap_or(if asked.initial == Some(false) { From::Now } else { From::Everything });
+    // Before they are opened, since that reads and is looked at by every commit.
+    let place = events::places(&caller.rest.face, prefixes.len())?;
     let source = Prefixes::open(&caller.kv, prefixes, from).await?;
-    let place = events::place(&caller.rest.face)?;
     let (rest, most) = (caller.rest, asked.limit()?);
     Ok(events::response(Stream { source, rest, most, known, ready: VecDeque::new(), _place: place }))
 }
@@ -53,6 +57,7 @@ pub(super) async fn poll(caller: Caller, Asked(asked): Asked<Watched>) -> Result
     let (most, wait) = (asked.limit()?, asked.wait()?);
     let last = asked.versionstamps.as_deref().and_then(|text| From::read(text, &prefixes));
     let known = last.is_some();
+    let _place = events::places(&caller.rest.face, prefixes.len())?;
     let mut source = Prefixes::open(&caller.kv, prefixes, last.unwrap_or(From::Everything)).await?;
     let mut all = source.now(most).await?;
     all.reset &= known;
