@@ -6,12 +6,17 @@ use buntime_database::Value as Sql;
 
 use crate::Key;
 
-/// Keys, or numbers, of one statement.
+/// Keys, texts, or numbers, of one statement.
 pub(super) const SOME: usize = 64;
 
 /// Places for keys: `?3, ?4, …`, the first being the one after what is bound already.
 pub(super) fn keys(keys: &[&Key], args: &mut Vec<Sql>) -> String {
     list(keys, |key| key.as_bytes().into(), args)
+}
+
+/// Places for texts.
+pub(super) fn texts(texts: &[&str], args: &mut Vec<Sql>) -> String {
+    list(texts, |text| (*text).into(), args)
 }
 
 /// Places for numbers.

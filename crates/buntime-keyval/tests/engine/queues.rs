@@ -203,11 +203,19 @@ pub(crate) async fn one_message_for_a_deduplication_key_in(place: Place) {
     assert_ne!(place.kv.enqueue(once(3).to("other")).await.unwrap().0, first, "of each queue");
     let got = take(&place, 10).await;
     assert_eq!(payloads(&got), [Value::U64(1)]);
+    let keyed = |key: &str, n| Message { dedup: Some(key.into()), ..message(n) };
+    let several = vec![once(2), keyed("x", 6), message(7), keyed("x", 8), once(9).to("third"), keyed("y", 10)];
+    let ids = place.kv.enqueue_all(several).await.unwrap();
+    assert_eq!((&ids[0], &ids[1]), (&first, &ids[3]));
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 5);
+    let got = take(&place, 10).await;
+    assert_eq!(payloads(&got), [Value::U64(6), Value::U64(7), Value::U64(10)]);
+    assert_eq!(got.iter().map(|got| &got.id).collect::<Vec<_>>(), [&ids[1], &ids[2], &ids[5]]);
     place.kv.finish(&[(&first, None)]).await.unwrap();
     assert_eq!(place.kv.enqueue(once(4)).await.unwrap().0, first, "for a while");
     place.pass(5 * 60 * 1000);
     assert_ne!(place.kv.enqueue(once(5)).await.unwrap().0, first);
-    assert_eq!(payloads(&take(&place, 10).await), [Value::U64(5)]);
+    assert!(payloads(&take(&place, 10).await).contains(&Value::U64(5)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,11 +1,13 @@
 //! Putting messages into queues.
 
+use std::collections::HashMap;
+
 use buntime_database::{Statement, args};
 
 use super::stored;
 use crate::{
     Atomic, Error, MOST_PRIORITY, Message, Result, Versionstamp,
-    engine::{Committed, Namespace, row::signed},
+    engine::{Committed, Namespace, places, row::signed},
 };
 
 /// An id: they are in the order of their making.
@@ -63,12 +65,41 @@ fn unless_there(ns: i64, queue: &str, dedup: &str, id: &str, now: u64, window: u
 
 impl Namespace {
     pub(super) async fn commit_messages(&self, messages: Vec<Message>) -> Result<(Vec<String>, Versionstamp)> {
+        let dedups: Vec<_> =
+            messages.iter().map(|message| message.dedup.clone().map(|key| (message.queue.clone(), key))).collect();
         let write = Atomic { messages, ..Atomic::default() };
         self.limits.check_write(&write, self.engine.clock.now())?;
         let (ids, committed) = self.commit_with_ids(write).await?;
         match committed {
-            Committed::Yes(versionstamp) => Ok((ids, versionstamp)),
+            Committed::Yes(versionstamp) => Ok((self.kept(ids, &dedups).await?, versionstamp)),
             Committed::No(_) => Err(Error::Database("a write without checks failed one".into())),
         }
+    }
+
+    /// The ids of the messages that have the deduplication keys, in the place of those that were put there in vain.
+    async fn kept(&self, mut ids: Vec<String>, dedups: &[Option<(String, String)>]) -> Result<Vec<String>> {
+        let mut queues: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (queue, dedup) in dedups.iter().flatten() {
+            queues.entry(queue).or_default().push(dedup);
+        }
+        let mut kept: HashMap<(&str, String), String> = HashMap::new();
+        for (queue, dedups) in queues {
+            for some in dedups.chunks(places::SOME) {
+                let mut args = args![self.id, queue];
+                let places = places::texts(some, &mut args);
+                let sql =
+                    format!("SELECT dedup, message FROM kv_dedup WHERE ns = ?1 AND queue = ?2 AND dedup IN ({places})");
+                for row in self.engine.database.query(&sql, args).await?.iter() {
+                    kept.insert((queue, row.at(0)?), row.at(1)?);
+                }
+            }
+        }
+        for (id, dedup) in ids.iter_mut().zip(dedups) {
+            let there = dedup.as_ref().and_then(|(queue, dedup)| kept.get(&(queue.as_str(), dedup.clone())));
+            if let Some(there) = there {
+                id.clone_from(there);
+            }
+        }
+        Ok(ids)
     }
 }

@@ -34,16 +34,12 @@ impl Namespace {
     /// # Errors
     /// [`Error::Limit`], or the database's.
     pub async fn enqueue(&self, message: Message) -> Result<(String, Versionstamp)> {
-        let dedup = message.dedup.clone().map(|dedup| (message.queue.clone(), dedup));
         let (ids, commit) = self.commit_messages(vec![message]).await?;
-        let own = ids.into_iter().next().unwrap_or_default();
-        let Some((queue, dedup)) = dedup else { return Ok((own, commit)) };
-        let find = "SELECT message FROM kv_dedup WHERE ns = ?1 AND queue = ?2 AND dedup = ?3";
-        let rows = self.engine.database.query(find, args![self.id, queue, dedup]).await?;
-        Ok((rows.first().map(|row| row.at(0)).transpose()?.unwrap_or(own), commit))
+        Ok((ids.into_iter().next().unwrap_or_default(), commit))
     }
 
-    /// Puts messages into their queues, all or none; returns their ids.
+    /// Puts messages into their queues, all or none; returns their ids, in their order. As of [`Namespace::enqueue`] they
+    /// may be those of others.
     ///
     /// # Errors
     /// [`Error::Limit`], or the database's.
