@@ -25,6 +25,8 @@ const TYPE: &str = "__type";
 const NOW: &str = "$now";
 /// Decimal digits of a bigint; a longer one is hexadecimal, for decimal ones take the square of their number.
 const MOST_DIGITS: usize = 10_000;
+/// Hexadecimal ones: a mebibyte, which no value is larger than.
+const MOST_HEX: usize = 2 << 20;
 /// The greatest integer up to which doubles have all of them.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 

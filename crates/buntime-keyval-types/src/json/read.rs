@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use num_bigint::BigInt;
 use serde_json::{Map, Number, Value as Json};
 
-use super::{ESCAPE, MOST_DIGITS, NOW, date, from_special, tag, unknown, wrong};
+use super::{ESCAPE, MOST_DIGITS, MOST_HEX, NOW, date, from_special, tag, unknown, wrong};
 use crate::{
     Error, Result, Value,
     structured::{Failure, FailureName, MAX_DEPTH, Property, Structured, Text, View, ViewKind, regexp_bits},
@@ -191,7 +191,7 @@ pub(super) fn big(value: &Json) -> Result<BigInt> {
     let number = value.as_str().and_then(|text| {
         let (minus, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
         let number = match digits.strip_prefix("0x") {
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            Some(digits) if digits.len() <= MOST_HEX && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
                 BigInt::parse_bytes(digits.as_bytes(), 16)?
             }
             None if digits.len() <= MOST_DIGITS && !digits.starts_with('-') && is_integer(digits) => {
@@ -201,7 +201,9 @@ pub(super) fn big(value: &Json) -> Result<BigInt> {
         };
         Some(if minus { -number } else { number })
     });
-    number.ok_or_else(|| wrong("bigint", "a string of up to 10000 decimal digits, or of hexadecimal ones after \"0x\""))
+    number.ok_or_else(|| {
+        wrong("bigint", "a string of up to 10000 decimal digits, or of 2097152 hexadecimal ones after \"0x\"")
+    })
 }
 
 /// Digits, and perhaps a minus.

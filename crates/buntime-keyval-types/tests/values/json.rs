@@ -200,6 +200,7 @@ fn what_is_wrong_is_named() {
         (json!({"__type": "bigint", "value": "--1"}), "a string of up to 10000 decimal digits"),
         (json!({"__type": "bigint", "value": "0x-1"}), "a string of up to 10000 decimal digits"),
         (json!({"__type": "bigint", "value": "9".repeat(10_001)}), "a string of up to 10000 decimal digits"),
+        (json!({"__type": "bigint", "value": format!("0x{}", "f".repeat((2 << 20) + 1))}), "of 2097152 hexadecimal"),
         (json!({"__type": "u64", "value": "18446744073709551616"}), "a string of digits, up to 18446744073709551615"),
         (json!([{"__type": "u64", "value": "1"}]), r#"a "u64" is a whole value"#),
         (json!([{"__type": "hole"}]), r#"a "hole" is only in"#),

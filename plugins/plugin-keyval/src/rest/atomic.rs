@@ -86,7 +86,7 @@ impl Write {
 impl Step {
     fn read(self, caller: &Caller, write: &mut Atomic) -> Result<(), Refused> {
         let now = caller.now();
-        let operand = self.value.as_ref();
+        let (operand, most) = (self.value.as_ref(), caller.kv.limits().value);
         let missing = || Refused::malformed(format!("{} needs a value", self.kind));
         if self.options.is_some() && self.kind != "enqueue" {
             return Err(Refused::malformed("only enqueue has options"));
@@ -94,11 +94,11 @@ impl Step {
         let change = match self.kind.as_str() {
             "set" => Change::Set(value(operand.ok_or_else(missing)?, now)?),
             "delete" => Change::Delete,
-            "sum" => reckon(How::Sum, operand)?,
-            "min" => reckon(How::Min, operand)?,
-            "max" => reckon(How::Max, operand)?,
-            "append" => extend(false, operand, now, caller.kv.limits().value)?,
-            "prepend" => extend(true, operand, now, caller.kv.limits().value)?,
+            "sum" => reckon(How::Sum, operand, most)?,
+            "min" => reckon(How::Min, operand, most)?,
+            "max" => reckon(How::Max, operand, most)?,
+            "append" => extend(false, operand, now, most)?,
+            "prepend" => extend(true, operand, now, most)?,
             "enqueue" => {
                 let message = message::read(operand.ok_or_else(missing)?, self.options.unwrap_or_default(), now)?;
                 write.messages.push(message);

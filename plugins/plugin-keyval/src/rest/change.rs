@@ -31,7 +31,7 @@ impl How {
 }
 
 /// A change by a number: `{"__type":"u64"}` is Deno's, on a `KvU64` and modulo 2⁶⁴; any other adapts to what is there.
-pub(super) fn reckon(how: How, json: Option<&Json>) -> Result<Change, Refused> {
+pub(super) fn reckon(how: How, json: Option<&Json>, most: usize) -> Result<Change, Refused> {
     let wrong =
         |json: &Json| Refused::malformed(format!("{} value is not a valid integer: {}", how.name(), short(json)));
     let json = json.unwrap_or(&Json::Null);
@@ -53,13 +53,23 @@ pub(super) fn reckon(how: How, json: Option<&Json>) -> Result<Change, Refused> {
         },
         _ => return Err(wrong(json)),
     };
-    Ok(Change::Apply(std::sync::Arc::new(Reckon { how, operand })))
+    let size = operand.to_value().size();
+    Ok(Change::Apply(std::sync::Arc::new(Reckon { how, operand, size, most })))
+}
+
+/// Is what a change made no larger than a value may be?
+fn fits(size: usize, most: usize) -> KvResult<()> {
+    if size > most { Err(Kv::Limit(Exceeded { what: What::Value, most })) } else { Ok(()) }
 }
 
 #[derive(Debug)]
 struct Reckon {
     how: How,
     operand: Numeric,
+    /// Bytes that the operand takes.
+    size: usize,
+    /// Bytes that the number may take.
+    most: usize,
 }
 
 impl Apply for Reckon {
@@ -83,7 +93,12 @@ impl Apply for Reckon {
                 }
             },
         };
+        fits(value.size(), self.most)?;
         Ok(Some(value))
+    }
+
+    fn size(&self) -> usize {
+        self.size
     }
 }
 
@@ -186,9 +201,7 @@ impl Apply for Extend {
             return Err(no_list());
         }
         let data = list.encode();
-        if data.len() > self.most {
-            return Err(Kv::Limit(Exceeded { what: What::Value, most: self.most }));
-        }
+        fits(data.len(), self.most)?;
         Ok(Some(Value::V8(data.into())))
     }
 
@@ -225,7 +238,7 @@ mod tests {
 
     #[test]
     fn numbers_adapt_to_what_is_there() {
-        let sum = |operand: Json, present| apply(reckon(How::Sum, Some(&operand)), present);
+        let sum = |operand: Json, present| apply(reckon(How::Sum, Some(&operand), 100), present);
         // The original's client sends bigints and expects numbers.
         assert_eq!(sum(big("5"), None), Ok(json!(5)));
         assert_eq!(sum(big("5"), Some(json!(2))), Ok(json!(7)));
@@ -241,8 +254,14 @@ mod tests {
         assert_eq!(sum(json!("x"), None), Err("sum value is not a valid integer: \"x\"".to_owned()));
         assert!(sum(Json::Null, None).unwrap_err().starts_with("sum value is not a valid integer"));
         assert!(sum(u64("1"), None).unwrap().as_str().unwrap().starts_with("Sum(U64(1)"));
-        let max = |operand: Json, present| apply(reckon(How::Max, Some(&operand)), Some(present));
-        let min = |operand: Json, present| apply(reckon(How::Min, Some(&operand)), Some(present));
+        // As large as a value may be, and no larger.
+        let (large, larger) = (format!("0x{}", "f".repeat(160)), format!("0x{}", "f".repeat(220)));
+        assert!(sum(big(&large), None).is_ok());
+        assert_eq!(sum(big(&larger), None), Err("Value too large (max 100 bytes)".to_owned()));
+        let change = reckon(How::Sum, Some(&big(&larger)), 100).map_err(|_| ()).unwrap();
+        assert!(change.size() > 110, "and is counted before that");
+        let max = |operand: Json, present| apply(reckon(How::Max, Some(&operand), 100), Some(present));
+        let min = |operand: Json, present| apply(reckon(How::Min, Some(&operand), 100), Some(present));
         assert_eq!((max(big("5"), json!(2)), min(big("5"), json!(2))), (Ok(json!(5)), Ok(json!(2))));
         assert_eq!((max(json!(5), u64("7")), min(json!(5), u64("7"))), (Ok(u64("7")), Ok(u64("5"))));
     }
