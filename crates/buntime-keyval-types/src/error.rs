@@ -71,6 +71,9 @@ pub enum Error {
     /// The database cannot be reached or is busy; the same call may succeed later.
     #[error("The storage cannot be reached")]
     Unavailable(Cow<'static, str>),
+    /// What was asked for, or given, takes more bytes than can be read or written at once. Nothing was done.
+    #[error("That is more than can be read or written at once; ask for less")]
+    TooBig,
     /// It was closed.
     #[error("The database is closed")]
     Closed,
@@ -197,6 +200,7 @@ impl From<buntime_database::Error> for Error {
             ErrorKind::Full => Self::Full,
             ErrorKind::Closed => Self::Closed,
             ErrorKind::Uncertain => Self::Uncertain,
+            ErrorKind::TooBig => Self::TooBig,
             ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Timeout => Self::Unavailable(detail()),
             _ => Self::Database(detail()),
         }

@@ -9,7 +9,7 @@ use super::{
     refusal::{Refusal, own},
     row::{ENTRY, entry, entry_ref, signed},
 };
-use crate::{Entry, EntryRef, Key, Range, Result, Versionstamp};
+use crate::{Entry, EntryRef, Error, Key, Range, Result, Versionstamp};
 
 /// Keys of one statement: a power of two, so that it has few texts and its compiled form is found again.
 const KEYS: usize = 1024;
@@ -37,6 +37,20 @@ impl Namespace {
             all.extend(some.iter().map(|key| {
                 found.binary_search_by(|entry| entry.key.cmp(key)).ok().and_then(|at| found.get(at).cloned())
             }));
+        }
+        Ok(all)
+    }
+
+    /// The same, as of several moments if they take more than can be read at once.
+    pub(super) async fn get_in_pieces(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        let (mut all, mut piece) = (Vec::with_capacity(keys.len()), keys.len().max(1));
+        while let Some(rest) = keys.get(all.len()..).filter(|rest| !rest.is_empty()) {
+            let some = rest.get(..piece).unwrap_or(rest);
+            match self.get_many(some).await {
+                Ok(found) => all.extend(found),
+                Err(Error::TooBig) if some.len() > 1 => piece = some.len() / 2,
+                Err(error) => return Err(error),
+            }
         }
         Ok(all)
     }

@@ -9,10 +9,12 @@ use super::{
     Namespace,
     hub::{Dirty, Missed, Signal},
 };
-use crate::{Entry, Error, Key, Range, Result, Selector, Versionstamp, What, within};
+use crate::{Entry, Error, Key, Result, Selector, Versionstamp, What, within};
 
-/// Entries that are read at once when everything is looked at.
+/// Entries that are read at once when everything is looked at; fewer, if they are too large.
 const PAGE: u32 = 500;
+/// Keys that are looked at at once: of so many a moment can be read.
+const KEYS: usize = 1024;
 
 /// A watch of keys: how each of them is, now and whenever one of them changes.
 #[derive(Debug)]
@@ -203,11 +205,9 @@ impl Watch {
     /// # Errors
     /// The database's.
     pub async fn look(&mut self) -> Result<Option<Vec<(bool, Option<Entry>)>>> {
-        let ranges: Vec<Range> = self.keys.iter().map(Range::of_key).collect();
-        let entries = self.of.namespace.read(&ranges).await?;
+        let told = self.of.namespace.get_in_pieces(&self.keys).await?;
         self.due = false;
         let first = std::mem::take(&mut self.first);
-        let told: Vec<_> = entries.into_iter().map(|mut entries| entries.pop()).collect();
         let stamps: Vec<_> = told.iter().map(|entry| entry.as_ref().map(|entry| entry.versionstamp)).collect();
         if !first && stamps == self.told {
             return Ok(None);
@@ -275,22 +275,42 @@ impl Changes {
         }
     }
 
+    /// Some of the keys that changed, whole where that can be read at once.
     async fn look(&mut self) -> Result<Told> {
         let mut keys: Vec<Key> = self.waiting.keys.iter().cloned().collect();
         keys.sort_unstable();
-        let entries = self.of.namespace.get_many(&keys).await?;
-        self.version = self.version.max(std::mem::take(&mut self.waiting).version);
+        keys.truncate(KEYS);
+        let entries = loop {
+            match self.of.namespace.get_many(&keys).await {
+                Ok(entries) => break entries,
+                Err(Error::TooBig) if keys.len() > 1 => keys.truncate(keys.len() / 2),
+                Err(error) => return Err(error),
+            }
+        };
+        for key in &keys {
+            self.waiting.keys.remove(key);
+        }
+        let whole = self.waiting.keys.is_empty();
+        if whole {
+            self.version = self.version.max(std::mem::take(&mut self.waiting).version);
+        }
         let entries = keys.into_iter().zip(entries).collect();
-        Ok(Told { entries, reset: false, version: Some(Versionstamp::new(self.version)) })
+        Ok(Told { entries, reset: false, version: whole.then(|| Versionstamp::new(self.version)) })
     }
 
     /// The next of all entries. What changes meanwhile is told afterwards.
     async fn page(&mut self) -> Result<Told> {
         let Some(Whole { cursor, version, reset }) = &self.all else { return Ok(Told::default()) };
         let (reset, version) = (*reset, *version);
-        let range = Selector::prefix(self.prefix.clone()).range(cursor.as_deref(), PAGE, false)?;
-        let entries = self.of.namespace.read(&[range]).await?.pop().unwrap_or_default();
-        let more = u32::try_from(entries.len()).is_ok_and(|read| read == PAGE);
+        let mut range = Selector::prefix(self.prefix.clone()).range(cursor.as_deref(), PAGE, false)?;
+        let entries = loop {
+            match self.of.namespace.read(std::slice::from_ref(&range)).await {
+                Ok(mut found) => break found.pop().unwrap_or_default(),
+                Err(Error::TooBig) if range.limit > 1 => range.limit /= 2,
+                Err(error) => return Err(error),
+            }
+        };
+        let more = u32::try_from(entries.len()).is_ok_and(|read| read == range.limit);
         self.all = more.then(|| {
             let cursor = entries.last().map(|last| crate::cursor(&last.key));
             Whole { cursor, version, reset: false }

@@ -5,6 +5,7 @@ mod erased;
 mod everything;
 mod indexes;
 mod killed;
+mod large;
 mod libsql;
 mod many;
 mod nodes;

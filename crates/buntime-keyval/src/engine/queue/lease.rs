@@ -13,7 +13,7 @@ use super::{
     check_lease, stored,
 };
 use crate::{
-    MOST_PRIORITY, Result, Value,
+    Error, MOST_PRIORITY, Result, Value,
     engine::{
         Namespace,
         clock::Moment,
@@ -29,11 +29,14 @@ use crate::{
 
 /// Messages of one lease.
 const MOST: usize = 1000;
+/// Bytes of them, or one more: as JSON they may take six times that, and whoever asks takes an answer of so many.
+const BYTES: usize = 8 << 20;
 /// Why a message is dead whose consumers never said how it went.
 const UNFINISHED: &str = "no consumer finished it in time";
 
 impl Namespace {
-    /// Leases messages that are ready now, at most so many: the highest priority first, then the longest ready.
+    /// Leases messages that are ready now, at most so many, and no more than about 8 MiB of them: the highest priority
+    /// first, then the longest ready.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] for a lease that is none or too long; the database's.
@@ -55,22 +58,30 @@ impl Namespace {
         lease: Duration,
         wanted: Weak<()>,
     ) -> Result<Vec<Delivery>> {
-        let plan = Arc::new(LeasePlan {
-            ns: self.id,
-            queue: queue.to_owned(),
-            most: most.clamp(1, MOST),
-            moment: Moment::of(&self.engine.clock),
-            lease: check_lease(lease)?,
-            wanted,
-            token: uuid::Uuid::new_v4().to_string(),
-            index: Hold::new(self.id, &self.declared),
-            hub: self.engine.hub.clone(),
-            triggers: self.engine.triggers.clone(),
-        });
-        let done = self.engine.database.planned(Arc::<LeasePlan>::clone(&plan)).await.map_err(own)?;
-        let Some(found) = done.outcomes.first().filter(|_| done.committed) else { return Ok(Vec::new()) };
-        let found: Vec<Found> = found.rows.iter().map(Found::read).collect::<buntime_database::Result<_>>()?;
-        found.into_iter().filter(|found| !found.spent()).map(|found| plan.delivery(found)).collect()
+        let (lease, mut most) = (check_lease(lease)?, most.clamp(1, MOST));
+        loop {
+            let plan = Arc::new(LeasePlan {
+                ns: self.id,
+                queue: queue.to_owned(),
+                most,
+                moment: Moment::of(&self.engine.clock),
+                lease,
+                wanted: wanted.clone(),
+                token: uuid::Uuid::new_v4().to_string(),
+                index: Hold::new(self.id, &self.declared),
+                hub: self.engine.hub.clone(),
+                triggers: self.engine.triggers.clone(),
+            });
+            let done = match self.engine.database.planned(Arc::<LeasePlan>::clone(&plan)).await.map_err(own) {
+                Err(Error::TooBig) if most > 1 => {
+                    most /= 2;
+                    continue;
+                }
+                done => done?,
+            };
+            let Some(found) = done.outcomes.first().filter(|_| done.committed) else { return Ok(Vec::new()) };
+            return taken(found)?.into_iter().map(|found| plan.delivery(found)).collect();
+        }
     }
 }
 
@@ -139,6 +150,23 @@ fn any_spent(found: &Outcome) -> bool {
     found.rows.iter().any(|row| spent(row).unwrap_or(false))
 }
 
+/// Those that are leased: that are not spent, in their order, as many as fit into one lease.
+fn taken(found: &Outcome) -> buntime_database::Result<Vec<Found>> {
+    let (mut taken, mut bytes) = (Vec::with_capacity(found.rows.len()), 0);
+    for row in found.rows.iter() {
+        let found = Found::read(row)?;
+        if found.spent() {
+            continue;
+        }
+        if bytes >= BYTES {
+            break;
+        }
+        bytes += found.payload.len();
+        taken.push(found);
+    }
+    Ok(taken)
+}
+
 /// Those that are to be put aside.
 fn spent(found: &Outcome) -> buntime_database::Result<Vec<Found>> {
     let mut all = found.rows.iter().map(Found::read).collect::<buntime_database::Result<Vec<_>>>()?;
@@ -179,17 +207,12 @@ impl LeasePlan {
         Statement::new(sql, args![self.ns, self.queue.as_str(), signed(self.moment.now()), signed(self.most as u64)])
     }
 
-    /// Those that are not spent are the consumer's.
+    /// What [`taken`] says is the consumer's.
     fn take(&self, found: &Outcome) -> buntime_database::Result<Vec<Statement>> {
-        let mut statements = Vec::with_capacity(found.rows.len());
-        for row in found.rows.iter() {
-            let found = Found::read(row)?;
-            if !found.spent() {
-                let take = "UPDATE kv_messages SET lease = ?2, ready_at = ?3, attempts = attempts + 1 WHERE id = ?1";
-                statements.push(Statement::new(take, args![found.id, self.token.as_str(), signed(self.until())]));
-            }
-        }
-        Ok(statements)
+        let take = "UPDATE kv_messages SET lease = ?2, ready_at = ?3, attempts = attempts + 1 WHERE id = ?1";
+        let until = signed(self.until());
+        let take = |found: Found| Statement::new(take, args![found.id, self.token.as_str(), until]);
+        Ok(taken(found)?.into_iter().map(take).collect())
     }
 
     fn burial<'a>(&'a self, spent: &'a [&'a Found]) -> Burial<'a> {
