@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+#[cfg(any(feature = "json", feature = "wire"))]
+use crate::Error;
 use crate::{Key, Message, Result, Value, Versionstamp};
 
 /// What became of an atomic write.
@@ -172,6 +174,12 @@ impl Atomic {
 }
 
 impl Change {
+    /// Why a [`Change::Apply`] is in no message to a server.
+    #[cfg(any(feature = "json", feature = "wire"))]
+    pub(crate) fn stays_here() -> Error {
+        Error::Invalid("A function of this process cannot go to a server".into())
+    }
+
     /// The value it comes with.
     pub fn operand(&self) -> Option<&Value> {
         match self {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::Exceeded;
+
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -11,16 +13,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// These bytes or parts are no key.
     #[error("Invalid key: {0}")]
-    InvalidKey(&'static str),
+    InvalidKey(Cow<'static, str>),
     /// More than the limits allow.
     #[error("{0}")]
     Limit(Exceeded),
     /// A range or selector that makes no sense.
     #[error("{0}")]
-    InvalidRange(&'static str),
+    InvalidRange(Cow<'static, str>),
     /// A cursor that belongs to no or to another selector.
     #[error("{0}")]
-    InvalidCursor(&'static str),
+    InvalidCursor(Cow<'static, str>),
     /// A versionstamp that is none.
     #[error("A versionstamp is 20 hexadecimal digits")]
     InvalidVersionstamp,
@@ -82,112 +84,75 @@ pub enum Error {
     Database(Cow<'static, str>),
 }
 
-/// What is too large or too many. In Deno's words where Deno has the same limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exceeded {
-    /// Which limit.
-    pub what: What,
-    /// The most that is allowed.
-    pub most: usize,
-}
+impl Error {
+    /// The header in which servers say the [`Error::code`] of what they answer with.
+    pub const HEADER: &'static str = "x-keyval-error";
+    const KEY: &'static str = "Invalid key: ";
+    const VALUE: &'static str = "Invalid value: ";
+    const QUERY: &'static str = "The query cannot be understood at character ";
 
-/// A limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum What {
-    /// Bytes of a key that is written.
-    WrittenKey,
-    /// Bytes of a bound that is read.
-    ReadKey,
-    /// Bytes of a value.
-    Value,
-    /// Bytes of a message.
-    Payload,
-    /// Ranges of a read.
-    Ranges,
-    /// Entries of a read.
-    Entries,
-    /// Checks of an atomic write.
-    Checks,
-    /// Mutations and messages of an atomic write.
-    Mutations,
-    /// Bytes of all in an atomic write.
-    Total,
-    /// Bytes of all keys in an atomic write.
-    TotalKeys,
-    /// Keys of a watch.
-    WatchedKeys,
-    /// Milliseconds of a message's delay.
-    Delay,
-    /// Steps of a message's backoff.
-    BackoffSteps,
-    /// Milliseconds of such a step.
-    Backoff,
-    /// Keys a message is written to if it is not delivered.
-    UndeliveredKeys,
-    /// Characters of a queue's name or a deduplication key.
-    Name,
-    /// Watches at once.
-    Watches,
-    /// Bytes of a search.
-    Query,
-    /// Fields of an index.
-    Fields,
-    /// Indexes of a namespace.
-    Indexes,
-}
-
-impl What {
-    /// All of them.
-    pub const ALL: [Self; 20] = [
-        Self::WrittenKey,
-        Self::ReadKey,
-        Self::Value,
-        Self::Payload,
-        Self::Ranges,
-        Self::Entries,
-        Self::Checks,
-        Self::Mutations,
-        Self::Total,
-        Self::TotalKeys,
-        Self::WatchedKeys,
-        Self::Delay,
-        Self::BackoffSteps,
-        Self::Backoff,
-        Self::UndeliveredKeys,
-        Self::Name,
-        Self::Watches,
-        Self::Query,
-        Self::Fields,
-        Self::Indexes,
-    ];
-}
-
-impl std::fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let most = self.most;
-        match self.what {
-            What::WrittenKey => write!(f, "Key too large for write (max {most} bytes)"),
-            What::ReadKey => write!(f, "Key too large for read (max {most} bytes)"),
-            What::Value => write!(f, "Value too large (max {most} bytes)"),
-            What::Payload => write!(f, "enqueue payload too large (max {most} bytes)"),
-            What::Ranges => write!(f, "Too many ranges (max {most})"),
-            What::Entries => write!(f, "Too many entries (max {most})"),
-            What::Checks => write!(f, "Too many checks (max {most})"),
-            What::Mutations => write!(f, "Too many mutations (max {most})"),
-            What::Total => write!(f, "Total mutation size too large (max {most} bytes)"),
-            What::TotalKeys => write!(f, "Total key size too large (max {most} bytes)"),
-            What::WatchedKeys => write!(f, "Too many keys (max {most})"),
-            What::Delay => write!(f, "delay cannot be greater than {most} milliseconds"),
-            What::BackoffSteps => write!(f, "invalid backoffSchedule, max {most} intervals"),
-            What::Backoff => write!(f, "invalid backoffSchedule, interval at most {most} milliseconds"),
-            What::UndeliveredKeys => write!(f, "Too many keysIfUndelivered (max {most})"),
-            What::Name => write!(f, "Name too long (max {most} characters)"),
-            What::Watches => write!(f, "Too many watches (max {most})"),
-            What::Query => write!(f, "Query too large (max {most} bytes)"),
-            What::Fields => write!(f, "Too many fields (max {most})"),
-            What::Indexes => write!(f, "Too many indexes (max {most})"),
+    /// A stable name of what it is, for programs. With its words it is read again by [`Error::read`].
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidKey(_) => "invalid_key",
+            Self::Limit(_) => "limit",
+            Self::InvalidRange(_) => "invalid_range",
+            Self::InvalidCursor(_) => "invalid_cursor",
+            Self::InvalidVersionstamp => "invalid_versionstamp",
+            Self::Invalid(_) => "invalid",
+            Self::InvalidValue(_) => "invalid_value",
+            Self::TypeMismatch(_) => "type_mismatch",
+            Self::SumOutOfRange => "sum_out_of_range",
+            Self::Refused(_) => "refused",
+            Self::Quota(_) => "quota",
+            Self::Denied(_) => "denied",
+            Self::Query { .. } => "query",
+            Self::Unique(_) => "unique",
+            Self::NoIndex(_) => "no_index",
+            Self::Building(_) => "building",
+            Self::Uncertain => "uncertain",
+            Self::Full => "full",
+            Self::Unavailable(_) => "unavailable",
+            Self::TooBig => "too_big",
+            Self::Closed => "closed",
+            Self::Database(_) => "database",
         }
+    }
+
+    /// What a server said: a [`Error::code`], and the words of the error, perhaps with others before them that say where.
+    /// `None`: no error has that code and such words.
+    pub fn read(code: &str, words: &str) -> Option<Self> {
+        let own = || Cow::Owned(words.to_owned());
+        // What its words begin with is not said twice.
+        let without = |begin: &str| Cow::Owned(words.replacen(begin, "", 1));
+        Some(match code {
+            "invalid_key" => Self::InvalidKey(without(Self::KEY)),
+            "limit" => Self::Limit(Exceeded::read(words)?),
+            "invalid_range" => Self::InvalidRange(own()),
+            "invalid_cursor" => Self::InvalidCursor(own()),
+            "invalid_versionstamp" => Self::InvalidVersionstamp,
+            "invalid" => Self::Invalid(own()),
+            "invalid_value" => Self::InvalidValue(without(Self::VALUE)),
+            "type_mismatch" => Self::TypeMismatch(own()),
+            "sum_out_of_range" => Self::SumOutOfRange,
+            "refused" => Self::Refused(own()),
+            "quota" => Self::Quota(own()),
+            "denied" => Self::Denied(own()),
+            "query" => {
+                let (at, words) = words.split_once(Self::QUERY)?.1.split_once(": ")?;
+                Self::Query { at: at.parse().ok()?, words: Cow::Owned(words.to_owned()) }
+            }
+            "unique" => Self::Unique(own()),
+            "no_index" => Self::NoIndex(own()),
+            "building" => Self::Building(own()),
+            "uncertain" => Self::Uncertain,
+            "full" => Self::Full,
+            "unavailable" => Self::Unavailable(own()),
+            "too_big" => Self::TooBig,
+            "closed" => Self::Closed,
+            "database" => Self::Database(own()),
+            _ => return None,
+        })
     }
 }
 
@@ -204,5 +169,48 @@ impl From<buntime_database::Error> for Error {
             ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Timeout => Self::Unavailable(detail()),
             _ => Self::Database(detail()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::What;
+
+    #[test]
+    fn what_is_said_is_read_as_what_it_was() {
+        let words = || Cow::Borrowed("it is so: why");
+        for error in [
+            Error::InvalidKey(words()),
+            Error::Limit(Exceeded { what: What::Body, most: 7 }),
+            Error::InvalidRange(words()),
+            Error::InvalidCursor(words()),
+            Error::InvalidVersionstamp,
+            Error::Invalid(words()),
+            Error::InvalidValue(words()),
+            Error::TypeMismatch(words()),
+            Error::SumOutOfRange,
+            Error::Refused(words()),
+            Error::Quota(words()),
+            Error::Denied(words()),
+            Error::Query { at: 7, words: words() },
+            Error::Unique(words()),
+            Error::NoIndex(words()),
+            Error::Building(words()),
+            Error::Uncertain,
+            Error::Full,
+            Error::TooBig,
+            Error::Closed,
+        ] {
+            assert_eq!(Error::read(error.code(), &error.to_string()), Some(error));
+        }
+        // Their own words are for logs.
+        for error in [Error::Unavailable(words()), Error::Database(words())] {
+            assert_eq!(Error::read(error.code(), &error.to_string()).map(|read| read.code()), Some(error.code()));
+        }
+        assert_eq!(Error::read("query", "no place"), None);
+        assert_eq!(Error::read("another", "words"), None);
+        let placed = Error::read("invalid_key", "Invalid mutation at index 1: Invalid key: it is so").unwrap();
+        assert_eq!(placed, Error::InvalidKey("Invalid mutation at index 1: it is so".into()));
     }
 }

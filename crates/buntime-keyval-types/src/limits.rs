@@ -77,7 +77,7 @@ impl Limits {
         }
         for mutation in &write.mutations {
             if mutation.key.is_empty() {
-                return Err(Error::InvalidKey("Key cannot be empty"));
+                return Err(Error::InvalidKey("Key cannot be empty".into()));
             }
             within(What::WrittenKey, mutation.key.len(), self.key)?;
             let value = mutation.change.size();

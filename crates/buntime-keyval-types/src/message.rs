@@ -111,3 +111,29 @@ pub struct QueueStats {
     /// Dead letters.
     pub dead: u64,
 }
+
+/// A message whose last try failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its own id.
+    pub id: String,
+    /// The message's.
+    pub message: String,
+    /// The queue it was in.
+    pub queue: String,
+    /// What it says.
+    pub payload: Value,
+    /// Why it is dead.
+    pub reason: String,
+    /// How many tries there were.
+    pub attempts: u32,
+    /// When the message was put into its queue, in milliseconds since the Unix epoch.
+    pub created_at: u64,
+    /// When it died, in milliseconds since the Unix epoch.
+    pub failed_at: u64,
+}
+
+impl DeadLetter {
+    /// How many are listed at once.
+    pub const MOST: u32 = 1000;
+}

@@ -69,18 +69,18 @@ impl Selector {
         };
         if let Some(start) = &self.start {
             if self.prefix.as_ref().is_some_and(|prefix| !start.is_below(prefix)) {
-                return Err(Error::InvalidRange("Start key is not in the keyspace defined by prefix"));
+                return Err(Error::InvalidRange("Start key is not in the keyspace defined by prefix".into()));
             }
             first = start.as_bytes().to_vec();
         }
         if let Some(end) = &self.end {
             if self.prefix.as_ref().is_some_and(|prefix| !end.is_below(prefix)) {
-                return Err(Error::InvalidRange("End key is not in the keyspace defined by prefix"));
+                return Err(Error::InvalidRange("End key is not in the keyspace defined by prefix".into()));
             }
             last = end.as_bytes().to_vec();
         }
         if first > last && self.start.is_some() {
-            return Err(Error::InvalidRange("Start key is greater than end key"));
+            return Err(Error::InvalidRange("Start key is greater than end key".into()));
         }
         Ok((first, last))
     }
@@ -92,10 +92,11 @@ impl Selector {
     pub fn range(&self, cursor: Option<&str>, limit: u32, reverse: bool) -> Result<Range> {
         let (mut start, mut end) = self.bounds()?;
         if let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) {
-            let last =
-                URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Error::InvalidCursor("Cursor is not one of a list"))?;
+            let last = URL_SAFE_NO_PAD
+                .decode(cursor)
+                .map_err(|_| Error::InvalidCursor("Cursor is not one of a list".into()))?;
             if last.as_slice() < start.as_slice() || last.as_slice() >= end.as_slice() {
-                return Err(Error::InvalidCursor("Cursor out of bounds"));
+                return Err(Error::InvalidCursor("Cursor out of bounds".into()));
             }
             if reverse { end = last } else { start = after(&last) }
         }

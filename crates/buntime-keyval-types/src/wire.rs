@@ -9,6 +9,8 @@ pub use self::found::{FoundRange, found};
 
 use prost::{Enumeration, Message as Proto};
 
+pub use self::ask::carries;
+
 use crate::{
     Atomic, Change, Check as KvCheck, Entry, Error, Key, Message, Mutation as KvMutation, Range, Result, SumLimits,
     Value, Versionstamp,
@@ -266,12 +268,12 @@ impl TryFrom<ReadRange> for Range {
 
     fn try_from(range: ReadRange) -> Result<Self> {
         let limit = u32::try_from(range.limit).ok().filter(|limit| *limit > 0);
-        let limit = limit.ok_or(Error::InvalidRange("The limit of a range must be positive"))?;
+        let limit = limit.ok_or(Error::InvalidRange("The limit of a range must be positive".into()))?;
         if range.end.is_empty() {
             return Ok(Self { limit, ..Self::of_key(&Key::from_bytes(range.start)?) });
         }
         if range.start > range.end {
-            return Err(Error::InvalidRange("Start key is greater than end key"));
+            return Err(Error::InvalidRange("Start key is greater than end key".into()));
         }
         Ok(Self { start: range.start.into(), end: range.end.into(), limit, reverse: range.reverse })
     }

@@ -21,20 +21,19 @@ mod store;
 
 #[cfg(feature = "wire")]
 pub use buntime_keyval_types::wire;
-#[cfg(feature = "embedded")]
+#[cfg(any(feature = "embedded", feature = "remote"))]
 use buntime_keyval_types::within;
 pub use buntime_keyval_types::{
-    Apply, Atomic, Below, Change, Check, Committed, DEFAULT_BACKOFF, DEFAULT_QUEUE, Delivery, Entry, EntryRef, Error,
-    Exceeded, Failure, Key, Limits, MOST_PRIORITY, Message, Mutation, Part, Path, QueueStats, Range, Result, Selector,
-    SmallPart, States, SumLimits, Value, ValueRef, Versionstamp, What, cursor, key, numeric, structured,
+    Apply, Atomic, Below, ByIndex, Change, Check, Committed, DEFAULT_BACKOFF, DEFAULT_QUEUE, DeadLetter, Delivery,
+    Edge, Entry, EntryRef, Error, Exceeded, Failure, Hit, Hits, Index, IndexInfo, IndexKind, IndexState, Key, Limits,
+    MOST_PRIORITY, Message, Mutation, Page, Part, Path, QueueStats, Range, Result, Search, Selector, SmallPart,
+    Snippet, States, SumLimits, Tokenizer, Value, ValueRef, Versionstamp, What, cursor, key, numeric, structured,
 };
 #[cfg(feature = "json")]
-pub use buntime_keyval_types::{filter, json};
+pub use buntime_keyval_types::{filter, json, rest};
 #[cfg(feature = "embedded")]
 pub use engine::{Engine, Namespace, Options};
 #[cfg(feature = "remote")]
 pub use remote::{Remote, RemoteChanges, RemoteOptions, RemoteWatch};
-#[cfg(feature = "embedded")]
-pub use search::{Snippet, Tokenizer};
 #[cfg(any(feature = "embedded", feature = "remote"))]
 pub use store::{List, Store};

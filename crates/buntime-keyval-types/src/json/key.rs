@@ -1,5 +1,7 @@
 //! Keys as JSON: lists of their parts.
 
+use std::borrow::Cow;
+
 use serde_json::{Value as Json, json};
 
 use super::{MAX_SAFE, from_special, number, read, tag, tagged, write};
@@ -26,15 +28,15 @@ fn part_to_json(part: &Part) -> Json {
 /// [`Error::InvalidKey`] if it is no list, or if a part is of a type that no part has, or an integer that no double is;
 /// [`Error::InvalidValue`] if a tagged part's value is wrong.
 pub fn key_from_json(json: &Json) -> Result<Key> {
-    let parts = json.as_array().ok_or(Error::InvalidKey("it is a list of parts in JSON"))?;
+    let parts = json.as_array().ok_or(Error::InvalidKey("it is a list of parts in JSON".into()))?;
     let parts = parts.iter().map(part_from_json).collect::<Result<Vec<_>>>()?;
     Key::new(&parts)
 }
 
 fn part_from_json(json: &Json) -> Result<Part> {
-    const TYPES: Error = Error::InvalidKey(
+    const TYPES: Error = Error::InvalidKey(Cow::Borrowed(
         "a part is a string, a number, a boolean, or an object whose \"__type\" is \"bigint\", \"bytes\" or \"number\"",
-    );
+    ));
     match json {
         Json::String(text) => Ok(text.into()),
         Json::Bool(of) => Ok((*of).into()),
@@ -42,7 +44,7 @@ fn part_from_json(json: &Json) -> Result<Part> {
             // Another key must not be meant by a number that was rounded.
             let exact = of.is_f64() || of.as_i64().is_some_and(|of| of.unsigned_abs() <= MAX_SAFE as u64);
             let of = of.as_f64().filter(|_| exact);
-            of.map(Part::Number).ok_or(Error::InvalidKey("an integer beyond 2^53 in it has to be a bigint"))
+            of.map(Part::Number).ok_or(Error::InvalidKey("an integer beyond 2^53 in it has to be a bigint".into()))
         }
         Json::Object(_) => match tag(json)? {
             Some(("bigint", value)) => Ok(Part::BigInt(read::big(value)?)),

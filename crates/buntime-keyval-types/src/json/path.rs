@@ -43,17 +43,17 @@ fn decoded(segment: &str) -> Result<String> {
     let mut escapes = segment.split('%').skip(1);
     if !escapes.all(|rest| rest.as_bytes().first_chunk::<2>().is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)))
     {
-        return Err(Error::InvalidKey("a \"%\" in its path is not followed by two hexadecimal digits"));
+        return Err(Error::InvalidKey("a \"%\" in its path is not followed by two hexadecimal digits".into()));
     }
     let text = percent_decode_str(segment).decode_utf8();
-    text.map(Into::into).map_err(|_| Error::InvalidKey("its path is not percent-encoded UTF-8"))
+    text.map(Into::into).map_err(|_| Error::InvalidKey("its path is not percent-encoded UTF-8".into()))
 }
 
 fn part_of(text: &str) -> Result<Part> {
     let Some(escape) = text.strip_prefix('~') else {
         return Ok(plain_number(text).map_or_else(|| text.into(), Part::Number));
     };
-    let wrong = Error::InvalidKey;
+    let wrong = |words: &'static str| Error::InvalidKey(words.into());
     let mut rest = escape.chars();
     let kind = rest.next();
     let rest = rest.as_str();

@@ -4,6 +4,8 @@
 //! of up to eight bytes have their length in the tag; longer ones follow a length. Of a negative one all bytes are
 //! inverted. A number's sign bit is flipped, or all its bits if it is negative.
 
+use std::borrow::Cow;
+
 use num_bigint::{BigInt, Sign};
 
 use super::{Part, part::canonical};
@@ -57,7 +59,7 @@ fn escape(tag: u8, bytes: &[u8], into: &mut Vec<u8>) {
 
 fn encode_integer(integer: &BigInt, into: &mut Vec<u8>) -> Result<()> {
     let (sign, mut magnitude) = integer.to_bytes_be();
-    let too_long = || Error::InvalidKey("a bigint of more than 255 bytes cannot be a part of a key");
+    let too_long = || Error::InvalidKey("a bigint of more than 255 bytes cannot be a part of a key".into());
     let length = u8::try_from(magnitude.len()).map_err(|_| too_long())?;
     match (sign, magnitude.len() <= SHORT) {
         (Sign::NoSign, _) => {
@@ -83,7 +85,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Part>> {
         parts.push(match raw {
             Raw::Bytes(escaped) => Part::Bytes(unescape(escaped)),
             Raw::String(escaped) => {
-                Part::String(String::from_utf8(unescape(escaped)).map_err(|_| Error::InvalidKey(NOT_UTF8))?)
+                Part::String(String::from_utf8(unescape(escaped)).map_err(|_| Error::InvalidKey(NOT_UTF8.into()))?)
             }
             Raw::Integer(Sign::Minus, inverted) => {
                 let magnitude: Vec<u8> = inverted.iter().map(|byte| !*byte).collect();
@@ -109,7 +111,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
             if pieces.next_back().is_some_and(is_text) && pieces.all(|piece| piece.ends_with(&[0]) && is_text(piece)) {
                 Ok(())
             } else {
-                Err(Error::InvalidKey(NOT_UTF8))
+                Err(Error::InvalidKey(NOT_UTF8.into()))
             }
         }
         Raw::Bytes(_) | Raw::Integer(..) | Raw::Number(_) | Raw::Bool(_) => Ok(()),
@@ -167,23 +169,23 @@ fn part(tag: u8, rest: &[u8]) -> Result<(Raw<'_>, &[u8])> {
             let ordered = u64::from_be_bytes(*eight);
             let number = f64::from_bits(if ordered & SIGN == 0 { !ordered } else { ordered ^ SIGN });
             if canonical(number).to_bits() != number.to_bits() {
-                return Err(Error::InvalidKey("a NaN in it is not written as NaNs are"));
+                return Err(Error::InvalidKey("a NaN in it is not written as NaNs are".into()));
             }
             Ok((Raw::Number(number), rest))
         }
         FALSE => Ok((Raw::Bool(false), rest)),
         TRUE => Ok((Raw::Bool(true), rest)),
-        _ => Err(Error::InvalidKey("a part of it is of no known type")),
+        _ => Err(Error::InvalidKey("a part of it is of no known type".into())),
     }
 }
 
-const SHORT_KEY: Error = Error::InvalidKey("it ends too early");
+const SHORT_KEY: Error = Error::InvalidKey(Cow::Borrowed("it ends too early"));
 
 fn long_integer(tag: u8, rest: &[u8]) -> Result<(Raw<'_>, &[u8])> {
     let (length, rest) = rest.split_first().ok_or(SHORT_KEY)?;
     let (sign, length) = if tag == INTEGER_LONG { (Sign::Plus, *length) } else { (Sign::Minus, !*length) };
     if usize::from(length) <= SHORT {
-        return Err(Error::InvalidKey("a short bigint in it is written as a long one"));
+        return Err(Error::InvalidKey("a short bigint in it is written as a long one".into()));
     }
     integer(sign, usize::from(length), rest)
 }
@@ -192,7 +194,7 @@ fn integer(sign: Sign, length: usize, rest: &[u8]) -> Result<(Raw<'_>, &[u8])> {
     let (magnitude, rest) = rest.split_at_checked(length).ok_or(SHORT_KEY)?;
     let zero = if sign == Sign::Minus { 0xff } else { 0 };
     if magnitude.first() == Some(&zero) {
-        return Err(Error::InvalidKey("a bigint in it is written with leading zeroes"));
+        return Err(Error::InvalidKey("a bigint in it is written with leading zeroes".into()));
     }
     Ok((Raw::Integer(sign, magnitude), rest))
 }

@@ -45,7 +45,7 @@ impl TryFrom<&KvMutation> for Mutation {
             Change::Sum(..) => MutationType::Sum,
             Change::Min(_) => MutationType::Min,
             Change::Max(_) => MutationType::Max,
-            Change::Apply(_) => return Err(Error::Invalid("A function of this process cannot go to a server".into())),
+            Change::Apply(_) => return Err(Change::stays_here()),
         };
         let limits = match &mutation.change {
             Change::Sum(_, limits) => limits.clone(),
@@ -66,15 +66,23 @@ impl TryFrom<&KvMutation> for Mutation {
     }
 }
 
+/// Has KV Connect words for that message?
+pub fn carries(message: &Message) -> bool {
+    matches!(message.payload, Value::V8(_)) && is_plain(message)
+}
+
+fn is_plain(message: &Message) -> bool {
+    message.queue == crate::DEFAULT_QUEUE && message.priority == 0 && message.dedup.is_none()
+}
+
 impl TryFrom<&Message> for Enqueue {
     type Error = Error;
 
     fn try_from(message: &Message) -> Result<Self> {
-        let plain = message.queue == crate::DEFAULT_QUEUE && message.priority == 0 && message.dedup.is_none();
         let Value::V8(payload) = &message.payload else {
             return Err(Error::Invalid("KV Connect takes messages as V8 serializes values".into()));
         };
-        if !plain {
+        if !is_plain(message) {
             let what = "KV Connect has one queue, without priorities or deduplication keys";
             return Err(Error::Invalid(what.into()));
         }
@@ -110,7 +118,7 @@ mod tests {
         let read = Atomic::try_from(AtomicWrite::try_from(&write).unwrap()).unwrap();
         assert_eq!(format!("{read:?}"), format!("{write:?}"));
         let named = Atomic::new().enqueue(Message::new(number(1.0)).to("other"));
-        assert!(AtomicWrite::try_from(&named).is_err());
+        assert!(AtomicWrite::try_from(&named).is_err() && !carries(&named.messages[0]) && carries(&write.messages[0]));
         let range = Range { limit: 7, reverse: true, ..Range::of_key(&key!["a"]) };
         assert_eq!(Range::try_from(ReadRange::from(&range)).unwrap(), range);
     }

@@ -3,7 +3,7 @@
 //! States in between may be left out; the last one never is. What a watch tells is read from the database after it was
 //! told that something changed, so it is never older than what it told before.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
 use super::{
     Namespace,
@@ -174,7 +174,7 @@ impl FromStr for Place {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        const WRONG: Error = Error::InvalidCursor("That is no place in a watch");
+        const WRONG: Error = Error::InvalidCursor(Cow::Borrowed("That is no place in a watch"));
         let (version, cursor) = text.split_once('~').map_or((text, None), |(version, cursor)| (version, Some(cursor)));
         // A sign is not one of its digits.
         let version = version.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(version, 16));

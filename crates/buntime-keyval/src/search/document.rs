@@ -4,8 +4,8 @@ use std::collections::HashMap;
 #[cfg(test)]
 use std::fmt::Write;
 
-use super::tokenize::{Token, Tokenizer};
-use crate::{Value, fields::FieldPath, structured::Structured};
+use super::tokenize::{Token, tokens};
+use crate::{Tokenizer, Value, fields::FieldPath, structured::Structured};
 
 /// Terms of an entry that are indexed; what comes after them is not found.
 pub(crate) const MOST_TERMS: usize = 10_000;
@@ -50,7 +50,7 @@ impl Document {
 fn each_term(value: &Structured, path: &FieldPath, tokenizer: Tokenizer, each: &mut impl FnMut(u32, Token) -> bool) {
     let (mut place, mut more) = (0, true);
     for text in texts(value, path) {
-        for token in tokenizer.tokens(&text) {
+        for token in tokens(tokenizer, &text) {
             if !more {
                 return;
             }

@@ -6,5 +6,3 @@ pub(crate) mod query;
 pub(crate) mod rank;
 pub(crate) mod snippet;
 mod tokenize;
-
-pub use self::{snippet::Snippet, tokenize::Tokenizer};

@@ -13,8 +13,8 @@
 mod lex;
 
 use self::lex::{Lexeme, Lexer};
-use super::tokenize::Tokenizer;
-use crate::{Error, Result, What, fields::FieldPath, within};
+use super::tokenize::tokens;
+use crate::{Error, Result, Tokenizer, What, fields::FieldPath, within};
 
 /// Bytes of a query.
 pub(crate) const LONGEST: usize = 2000;
@@ -170,7 +170,7 @@ impl Parser<'_> {
     }
 
     fn leaf(&mut self, at: usize, text: &str, quoted: bool, prefix: bool, field: Option<u32>) -> Parsed {
-        let terms: Vec<String> = self.tokenizer.tokens(text).map(|token| token.term).collect();
+        let terms: Vec<String> = tokens(self.tokenizer, text).map(|token| token.term).collect();
         if terms.is_empty() {
             // In a field of its own, or in quotes, it was meant.
             return if quoted || prefix || field.is_some() {

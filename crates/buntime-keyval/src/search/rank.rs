@@ -120,9 +120,9 @@ pub(crate) fn rarity(documents: u64, having: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::{
-        Value,
+        Tokenizer, Value,
         fields::FieldPath,
-        search::{document::Document, query, tokenize::Tokenizer},
+        search::{document::Document, query},
         structured::Structured,
     };
 

@@ -3,54 +3,15 @@
 use super::{
     document::texts,
     query::{Leaf, Node},
-    tokenize::{Token, Tokenizer},
+    tokenize::{Token, tokens},
 };
-use crate::{Value, fields::FieldPath};
+use crate::{Snippet, Tokenizer, Value, fields::FieldPath};
 
 /// Words of a snippet, and how many of them come before the first that was found.
 const WORDS: usize = 24;
 const LEAD: usize = 4;
 /// Characters of a snippet: words may be long.
 const LONGEST: usize = 600;
-
-/// The part of a field in which most of a query's words are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snippet {
-    /// Of that field.
-    pub field: String,
-    /// The text in pieces, each with whether it was looked for.
-    pub pieces: Vec<(String, bool)>,
-    /// Is there text before it?
-    pub before: bool,
-    /// Is there text after it?
-    pub after: bool,
-}
-
-impl Snippet {
-    /// As HTML: everything escaped, what was looked for in `<mark>`, an ellipsis where there is more.
-    pub fn html(&self) -> String {
-        let mut html = String::new();
-        let end = |there: bool| if there { "…" } else { "" };
-        html.push_str(end(self.before));
-        for (text, marked) in &self.pieces {
-            let (open, close) = if *marked { ("<mark>", "</mark>") } else { ("", "") };
-            html.push_str(open);
-            for c in text.chars() {
-                match c {
-                    '&' => html.push_str("&amp;"),
-                    '<' => html.push_str("&lt;"),
-                    '>' => html.push_str("&gt;"),
-                    '"' => html.push_str("&quot;"),
-                    '\'' => html.push_str("&#39;"),
-                    c => html.push(c),
-                }
-            }
-            html.push_str(close);
-        }
-        html.push_str(end(self.after));
-        html
-    }
-}
 
 /// The best snippet of each field that has one.
 pub(crate) fn snippets(value: &Value, fields: &[FieldPath], tokenizer: Tokenizer, query: &Node) -> Vec<Snippet> {
@@ -78,7 +39,7 @@ fn wanted<'a>(node: &'a Node, into: &mut Vec<&'a Leaf>) {
 
 /// With how many marks it has.
 fn of_text(field: &FieldPath, text: &str, tokenizer: Tokenizer, leaves: &[&Leaf]) -> Option<(usize, Snippet)> {
-    let tokens: Vec<Token> = tokenizer.tokens(text).take(super::document::MOST_TERMS).collect();
+    let tokens: Vec<Token> = tokens(tokenizer, text).take(super::document::MOST_TERMS).collect();
     let marked = marks(&tokens, leaves);
     let count = |start: usize| marked.iter().skip(start).take(WORDS).filter(|marked| **marked).count();
     let starts = marked.iter().enumerate().filter(|(_, marked)| **marked).map(|(at, _)| at);

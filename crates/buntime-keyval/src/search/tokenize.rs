@@ -5,21 +5,10 @@ use std::ops::Range;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, char::is_combining_mark, is_nfd_quick};
 
 use super::porter;
+use crate::Tokenizer;
 
 /// Bytes of a term; of a longer word the beginning counts.
 const LONGEST: usize = 128;
-
-/// How texts become terms. As in SQLite, whose names they have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tokenizer {
-    /// Letters and digits of all scripts; case and the accents of Latin, Greek and Cyrillic do not matter.
-    #[default]
-    Unicode61,
-    /// The same, and English words count by their stems: `connections` finds `connected`.
-    Porter,
-    /// ASCII letters, digits and everything that is not ASCII; the case of ASCII letters does not matter.
-    Ascii,
-}
 
 /// A term, and where in its text it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,70 +18,51 @@ pub(crate) struct Token {
     pub(crate) at: Range<usize>,
 }
 
-impl Tokenizer {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Unicode61, Self::Porter, Self::Ascii];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unicode61 => "unicode61",
-            Self::Porter => "porter",
-            Self::Ascii => "ascii",
-        }
-    }
-
-    /// Of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tokenizer| tokenizer.name() == name)
-    }
-
-    /// The terms of a text, in its order.
-    pub(crate) fn tokens(self, text: &str) -> impl Iterator<Item = Token> + '_ {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            loop {
-                let rest = text.get(at..)?;
-                let start = at + rest.find(|c| self.begins(c))?;
-                let rest = text.get(start..)?;
-                let end = start + rest.find(|c| !self.continues(c)).unwrap_or(rest.len());
-                at = end;
-                let term = self.term(text.get(start..end)?);
-                // Nothing but accents is nothing.
-                if !term.is_empty() {
-                    return Some(Token { term, at: start..end });
-                }
+/// The terms of a text, in its order.
+pub(crate) fn tokens(tokenizer: Tokenizer, text: &str) -> impl Iterator<Item = Token> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = text.get(at..)?;
+            let start = at + rest.find(|c| begins(tokenizer, c))?;
+            let rest = text.get(start..)?;
+            let end = start + rest.find(|c| !continues(tokenizer, c)).unwrap_or(rest.len());
+            at = end;
+            let term = term(tokenizer, text.get(start..end)?);
+            // Nothing but accents is nothing.
+            if !term.is_empty() {
+                return Some(Token { term, at: start..end });
             }
-        })
-    }
-
-    fn begins(self, c: char) -> bool {
-        match self {
-            Self::Ascii => c.is_ascii_alphanumeric() || !c.is_ascii(),
-            Self::Unicode61 | Self::Porter => c.is_alphanumeric(),
         }
-    }
+    })
+}
 
-    fn continues(self, c: char) -> bool {
-        self.begins(c) || (self != Self::Ascii && !c.is_ascii() && is_combining_mark(c))
+fn begins(tokenizer: Tokenizer, c: char) -> bool {
+    match tokenizer {
+        Tokenizer::Ascii => c.is_ascii_alphanumeric() || !c.is_ascii(),
+        Tokenizer::Unicode61 | Tokenizer::Porter => c.is_alphanumeric(),
     }
+}
 
-    fn term(self, word: &str) -> String {
-        let mut term = match self {
-            Self::Ascii => word.to_ascii_lowercase(),
-            Self::Unicode61 | Self::Porter if word.is_ascii() => word.to_ascii_lowercase(),
-            Self::Unicode61 | Self::Porter => folded(word),
-        };
-        if self == Self::Porter
-            && let Some(stem) = porter::stem(&term)
-        {
-            term = stem;
-        }
-        while term.len() > LONGEST {
-            term.pop();
-        }
-        term
+fn continues(tokenizer: Tokenizer, c: char) -> bool {
+    begins(tokenizer, c) || (tokenizer != Tokenizer::Ascii && !c.is_ascii() && is_combining_mark(c))
+}
+
+fn term(tokenizer: Tokenizer, word: &str) -> String {
+    let mut term = match tokenizer {
+        Tokenizer::Ascii => word.to_ascii_lowercase(),
+        Tokenizer::Unicode61 | Tokenizer::Porter if word.is_ascii() => word.to_ascii_lowercase(),
+        Tokenizer::Unicode61 | Tokenizer::Porter => folded(word),
+    };
+    if tokenizer == Tokenizer::Porter
+        && let Some(stem) = porter::stem(&term)
+    {
+        term = stem;
     }
+    while term.len() > LONGEST {
+        term.pop();
+    }
+    term
 }
 
 /// Without case and accents.
@@ -116,7 +86,7 @@ mod tests {
     use super::*;
 
     fn terms(tokenizer: Tokenizer, text: &str) -> Vec<String> {
-        tokenizer.tokens(text).map(|token| token.term).collect()
+        tokens(tokenizer, text).map(|token| token.term).collect()
     }
 
     #[test]
@@ -134,12 +104,9 @@ mod tests {
     #[test]
     fn terms_know_their_places_and_are_not_too_long() {
         let text = "Ünïts: über";
-        let places: Vec<&str> = Tokenizer::Unicode61.tokens(text).map(|token| &text[token.at]).collect();
+        let places: Vec<&str> = tokens(Tokenizer::Unicode61, text).map(|token| &text[token.at]).collect();
         assert_eq!(places, ["Ünïts", "über"]);
         let long = terms(Tokenizer::Unicode61, &"ж".repeat(1000));
         assert_eq!((long.len(), long[0].len()), (1, 128));
-        for tokenizer in Tokenizer::ALL {
-            assert_eq!(Tokenizer::from_name(tokenizer.name()), Some(tokenizer));
-        }
     }
 }

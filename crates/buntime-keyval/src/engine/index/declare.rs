@@ -31,43 +31,43 @@ pub(in crate::engine) fn another_shape() -> Statement {
     Statement::new("UPDATE kv_clock SET shape = shape + 1 WHERE id = 1", args![])
 }
 
-impl Index {
-    fn check(&self, limits: &Limits) -> Result<()> {
-        within(What::WrittenKey, self.prefix.len(), limits.key)?;
-        let fields = self.kind.fields();
-        let most = match &self.kind {
-            IndexKind::Search { .. } => SEARCHED,
-            IndexKind::Sorted { name, .. } => {
-                within(What::Name, name.chars().count(), Limits::NAME)?;
-                if name.is_empty() || name.chars().any(char::is_control) {
-                    return Err(Error::Invalid("An index is named by visible characters".into()));
-                }
-                SORTED
+/// # Errors
+/// [`Error::Limit`] and [`Error::Invalid`] for what cannot be declared.
+fn check(index: &Index, limits: &Limits) -> Result<()> {
+    within(What::WrittenKey, index.prefix.len(), limits.key)?;
+    let fields = index.kind.fields();
+    let most = match &index.kind {
+        IndexKind::Search { .. } => SEARCHED,
+        IndexKind::Sorted { name, .. } => {
+            within(What::Name, name.chars().count(), Limits::NAME)?;
+            if name.is_empty() || name.chars().any(char::is_control) {
+                return Err(Error::Invalid("An index is named by visible characters".into()));
             }
-            IndexKind::Count => return Ok(()),
-        };
-        within(What::Fields, fields.len(), most)?;
-        if fields.is_empty() {
-            return Err(Error::Invalid("At least one field must be specified".into()));
+            SORTED
         }
-        let different: HashSet<&str> = fields.iter().map(String::as_str).collect();
-        if different.len() != fields.len() {
-            return Err(Error::Invalid("A field is named twice".into()));
-        }
-        fields.iter().try_for_each(|field| FieldPath::new(field).map(drop))
+        IndexKind::Count => return Ok(()),
+    };
+    within(What::Fields, fields.len(), most)?;
+    if fields.is_empty() {
+        return Err(Error::Invalid("At least one field must be specified".into()));
     }
+    let different: HashSet<&str> = fields.iter().map(String::as_str).collect();
+    if different.len() != fields.len() {
+        return Err(Error::Invalid("A field is named twice".into()));
+    }
+    fields.iter().try_for_each(|field| FieldPath::new(field).map(drop))
+}
 
-    fn name(&self) -> &str {
-        match &self.kind {
-            IndexKind::Sorted { name, .. } => name,
-            IndexKind::Search { .. } | IndexKind::Count => "",
-        }
+fn name_of(index: &Index) -> &str {
+    match &index.kind {
+        IndexKind::Sorted { name, .. } => name,
+        IndexKind::Search { .. } | IndexKind::Count => "",
     }
+}
 
-    /// Is it at the same place, of which there is one?
-    fn is_at(&self, other: &Self) -> bool {
-        self.prefix == other.prefix && self.kind.name() == other.kind.name() && self.name() == other.name()
-    }
+/// Are they at the same place, at which there is one?
+fn are_at_one_place(one: &Index, other: &Index) -> bool {
+    one.prefix == other.prefix && one.kind.name() == other.kind.name() && name_of(one) == name_of(other)
 }
 
 impl Namespace {
@@ -78,7 +78,7 @@ impl Namespace {
     /// # Errors
     /// [`Error::Limit`] and [`Error::Invalid`] for what cannot be declared; the database's.
     pub async fn declare(&self, index: Index) -> Result<IndexInfo> {
-        index.check(&self.limits)?;
+        check(&index, &self.limits)?;
         let plan = Arc::new(DeclarePlan { ns: self.id, index: index.clone(), now: self.engine.clock.now() });
         let done = self.engine.database.planned(plan).await.map_err(refusal::own)?;
         if done.committed {
@@ -156,7 +156,7 @@ struct DeclarePlan {
 impl DeclarePlan {
     fn statements(&self, there: &Declared) -> Result<Option<Vec<Statement>>> {
         let old: Option<&Live> =
-            there.indexes.iter().map(AsRef::as_ref).find(|live| live.info.index.is_at(&self.index));
+            there.indexes.iter().map(AsRef::as_ref).find(|live| are_at_one_place(&live.info.index, &self.index));
         let mut statements = Vec::new();
         match old {
             Some(old) if old.info.index == self.index && !matches!(old.info.state, IndexState::Failed(_)) => {
@@ -181,7 +181,7 @@ impl DeclarePlan {
                 self.ns,
                 self.index.kind.name(),
                 self.index.prefix.as_bytes(),
-                self.index.name(),
+                name_of(&self.index),
                 self.index.kind.fields().join("\n"),
                 tokenizer,
                 unique,

@@ -12,7 +12,7 @@ use super::{
     declared::{Declared, Live},
 };
 use crate::{
-    Entry, Error, Key, Result, Snippet, Tokenizer, What,
+    Entry, Error, Hit, Hits, Key, Result, Search, Tokenizer,
     engine::{
         Namespace, places,
         row::{entry, signed, unsigned},
@@ -23,62 +23,14 @@ use crate::{
         rank::{self, Found, Lookups},
         snippet,
     },
-    within,
 };
 
-/// Hits of one answer, and hits that may be passed over.
-const MOST_HITS: usize = 1000;
-const MOST_OFFSET: usize = 10_000;
 /// Rows that are looked at for a search: so many entries are ranked, divided by the query's words.
 const ROWS: usize = 100_000;
 /// A word is at most that common.
 pub(super) const COMMON: usize = 20_000;
 /// How often a search begins anew because what it found was changed meanwhile.
 const AGAIN: usize = 3;
-
-/// A search.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Search {
-    /// Of what is below it. The index is that of the longest prefix that has it.
-    pub prefix: Key,
-    /// What for: words, "phrases", prefix*, field:word, AND, OR, NOT, parentheses.
-    pub query: String,
-    /// At most so many hits, 1 to 1000.
-    pub limit: usize,
-    /// Passing over so many, at most 10,000.
-    pub offset: usize,
-    /// With snippets?
-    pub highlight: bool,
-}
-
-impl Search {
-    /// For the best hundred, without snippets.
-    pub fn new(prefix: Key, query: impl Into<String>) -> Self {
-        Self { prefix, query: query.into(), limit: 100, offset: 0, highlight: false }
-    }
-}
-
-/// What a search found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Hits {
-    /// The best first; of equals the last written.
-    pub hits: Vec<Hit>,
-    /// The index is still being built: there may be more.
-    pub building: bool,
-    /// More entries match than are ranked: of these, the ones that were put into the index last are.
-    pub truncated: bool,
-}
-
-/// One entry that was found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hit {
-    /// The entry.
-    pub entry: Entry,
-    /// How well it fits: BM25, more being better.
-    pub score: f64,
-    /// Where its words are, of each field that has some.
-    pub snippets: Vec<Snippet>,
-}
 
 /// What is to be kept of what was found.
 type Keep<'a> = &'a (dyn Fn(&Entry) -> bool + Send + Sync);
@@ -98,8 +50,7 @@ impl Namespace {
     /// # Errors
     /// [`Error::NoIndex`]; [`Error::Query`] for what cannot be understood; [`Error::Limit`]; the database's.
     pub async fn search(&self, search: &Search, keep: Keep<'_>) -> Result<Hits> {
-        within(What::Entries, search.limit, MOST_HITS)?;
-        within(What::Entries, search.offset, MOST_OFFSET)?;
+        search.check()?;
         let declared = self.declared().await?;
         let (index, tokenizer) = declared.searched(&search.prefix)?;
         let query = query::parse(&search.query, &index.fields, tokenizer)?;

@@ -14,7 +14,7 @@ use super::{
     declared::{Declared, Live},
 };
 use crate::{
-    Entry, Error, Key, Part, Result, Value, What,
+    ByIndex, Edge, Error, Key, Page, Part, Result, Value, What,
     engine::{
         Namespace,
         row::{entry, signed},
@@ -30,47 +30,6 @@ const MOST_VALUES: usize = 100;
 /// begins alike for so long is in no order that means something.
 const LONGEST: usize = 512;
 const BEGINNING: usize = LONGEST - 32;
-/// Entries of a page.
-const MOST_ENTRIES: u32 = 1000;
-
-/// Which entries, by a sorted index.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ByIndex {
-    /// The index's prefix.
-    pub prefix: Key,
-    /// The index's name.
-    pub name: String,
-    /// What the first fields are, as many as are given.
-    pub equals: Vec<Part>,
-    /// Where the next field begins.
-    pub from: Option<Edge>,
-    /// Where the next field ends.
-    pub to: Option<Edge>,
-    /// From the end?
-    pub reverse: bool,
-    /// At most so many, 1 to 1000.
-    pub limit: u32,
-    /// Where the page before ended.
-    pub cursor: Option<String>,
-}
-
-/// An end of what is selected.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Edge {
-    /// The value there.
-    pub value: Part,
-    /// Does it belong to it?
-    pub included: bool,
-}
-
-/// Some of the entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// In the index's order.
-    pub entries: Vec<Entry>,
-    /// Where the next page begins, if there may be one.
-    pub cursor: Option<String>,
-}
 
 /// What an entry with that value is found by.
 pub(super) fn values(value: &Value, paths: &[FieldPath]) -> Vec<Vec<u8>> {
@@ -115,39 +74,37 @@ fn shortened(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-impl ByIndex {
-    /// The first and the last of what is selected, the last not included.
-    fn bounds(&self, fields: usize) -> Result<(Vec<u8>, Vec<u8>)> {
-        let equal = Key::new(&self.equals.iter().map(normal).collect::<Vec<_>>())?;
-        if self.equals.len() == fields && self.from.is_none() && self.to.is_none() {
-            let exact = shortened(equal.as_bytes());
-            return Ok((exact.clone(), [exact.as_slice(), &[0]].concat()));
+/// The first and the last of what is selected, the last not included.
+fn bounds(selected: &ByIndex, fields: usize) -> Result<(Vec<u8>, Vec<u8>)> {
+    let equal = Key::new(&selected.equals.iter().map(normal).collect::<Vec<_>>())?;
+    if selected.equals.len() == fields && selected.from.is_none() && selected.to.is_none() {
+        let exact = shortened(equal.as_bytes());
+        return Ok((exact.clone(), [exact.as_slice(), &[0]].concat()));
+    }
+    if selected.equals.len() >= fields {
+        return Err(Error::Invalid(format!("The index has only {fields} fields").into()));
+    }
+    let at = |edge: &Edge, beyond: bool| -> Result<Vec<u8>> {
+        let mut bytes = equal.join(&normal(&edge.value))?.as_bytes().to_vec();
+        if beyond {
+            // What follows a part in a key is less.
+            bytes.push(0xff);
         }
-        if self.equals.len() >= fields {
-            return Err(Error::Invalid(format!("The index has only {fields} fields").into()));
-        }
-        let at = |edge: &Edge, beyond: bool| -> Result<Vec<u8>> {
-            let mut bytes = equal.join(&normal(&edge.value))?.as_bytes().to_vec();
-            if beyond {
-                // What follows a part in a key is less.
-                bytes.push(0xff);
-            }
-            if bytes.len() > BEGINNING {
-                return Err(Error::Invalid(format!("A bound has at most {BEGINNING} bytes").into()));
-            }
-            Ok(bytes)
-        };
-        if equal.len() > BEGINNING {
+        if bytes.len() > BEGINNING {
             return Err(Error::Invalid(format!("A bound has at most {BEGINNING} bytes").into()));
         }
-        let first = self.from.as_ref().map(|edge| at(edge, !edge.included)).transpose()?;
-        let last = self.to.as_ref().map(|edge| at(edge, edge.included)).transpose()?;
-        let (first, last) = (
-            first.unwrap_or_else(|| equal.as_bytes().to_vec()),
-            last.unwrap_or_else(|| [equal.as_bytes(), &[0xff]].concat()),
-        );
-        Ok((first, last))
+        Ok(bytes)
+    };
+    if equal.len() > BEGINNING {
+        return Err(Error::Invalid(format!("A bound has at most {BEGINNING} bytes").into()));
     }
+    let first = selected.from.as_ref().map(|edge| at(edge, !edge.included)).transpose()?;
+    let last = selected.to.as_ref().map(|edge| at(edge, edge.included)).transpose()?;
+    let (first, last) = (
+        first.unwrap_or_else(|| equal.as_bytes().to_vec()),
+        last.unwrap_or_else(|| [equal.as_bytes(), &[0xff]].concat()),
+    );
+    Ok((first, last))
 }
 
 /// As it is in the index: there is one zero.
@@ -165,7 +122,7 @@ fn cursor(value: &[u8], key: &[u8]) -> String {
 }
 
 fn read_cursor(cursor: &str) -> Result<(Vec<u8>, Vec<u8>)> {
-    let wrong = || Error::InvalidCursor("Cursor is not one of this index");
+    let wrong = || Error::InvalidCursor("Cursor is not one of this index".into());
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| wrong())?;
     let (length, rest) = bytes.split_first_chunk::<2>().ok_or_else(wrong)?;
     let (value, key) = rest.split_at_checked(u16::from_be_bytes(*length).into()).ok_or_else(wrong)?;
@@ -180,14 +137,14 @@ impl Namespace {
     /// [`Error::NoIndex`], [`Error::Building`] while it is being built, [`Error::Invalid`] for what makes no sense,
     /// [`Error::InvalidCursor`], or the database's.
     pub async fn by_index(&self, selected: &ByIndex) -> Result<Page> {
-        within(What::Entries, selected.limit as usize, MOST_ENTRIES as usize)?;
+        within(What::Entries, selected.limit as usize, ByIndex::MOST as usize)?;
         let declared = self.declared().await?;
         let index = declared.sorted(&selected.prefix, &selected.name)?;
-        let (mut first, mut last) = selected.bounds(index.fields.len())?;
+        let (mut first, mut last) = bounds(selected, index.fields.len())?;
         let after = selected.cursor.as_deref().map(read_cursor).transpose()?;
         if let Some((value, _)) = &after {
             if *value < first || *value >= last {
-                return Err(Error::InvalidCursor("Cursor out of bounds"));
+                return Err(Error::InvalidCursor("Cursor out of bounds".into()));
             }
             // What is behind it, and of what is equal to it what has a later key.
             if selected.reverse { last = [value.as_slice(), &[0]].concat() } else { first.clone_from(value) }
@@ -264,7 +221,7 @@ mod tests {
         let by = |equals: &[Part], from: Option<i32>, to: Option<i32>, included| {
             let edge = |value: i32| Edge { value: value.into(), included };
             let by = ByIndex { equals: equals.to_vec(), from: from.map(edge), to: to.map(edge), ..ByIndex::default() };
-            let (first, last) = by.bounds(2).unwrap();
+            let (first, last) = bounds(&by, 2).unwrap();
             move |key: &Key| (first.as_slice()..last.as_slice()).contains(&key.as_bytes())
         };
         use crate::key;
@@ -278,15 +235,9 @@ mod tests {
         assert!(first(&key![1, "x"]) && first(&key![3, "x"]) && !first(&key![4, "x"]));
         let exact = by(&["a".into(), 1.into()], None, None, true);
         assert!(exact(&key!["a", 1]) && !exact(&key!["a", 2]));
-        assert!(
-            ByIndex {
-                equals: vec![1.into(), 2.into()],
-                from: Some(Edge { value: 1.into(), included: true }),
-                ..ByIndex::default()
-            }
-            .bounds(2)
-            .is_err()
-        );
+        let from = Some(Edge { value: 1.into(), included: true });
+        let much = ByIndex { equals: vec![1.into(), 2.into()], from, ..ByIndex::default() };
+        assert!(bounds(&much, 2).is_err());
     }
 
     #[test]

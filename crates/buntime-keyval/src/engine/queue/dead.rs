@@ -6,7 +6,7 @@ use buntime_database::{Next, Outcome, Plan, Row, Statement, args};
 
 use super::{enqueue, stored};
 use crate::{
-    Message, Result, Value,
+    DeadLetter, Message, Result, Value,
     engine::{
         Namespace,
         hub::Hub,
@@ -16,42 +16,19 @@ use crate::{
     },
 };
 
-/// A dead letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// Its own id.
-    pub id: String,
-    /// The message's.
-    pub message: String,
-    /// The queue it was in.
-    pub queue: String,
-    /// What it says.
-    pub payload: Value,
-    /// Why it is dead.
-    pub reason: String,
-    /// How many tries there were.
-    pub attempts: u32,
-    /// When the message was put into its queue, in milliseconds since the Unix epoch.
-    pub created_at: u64,
-    /// When it died.
-    pub failed_at: u64,
-}
-
 const COLUMNS: &str = "id, message, queue, payload, encoding, reason, attempts, created_at, failed_at";
 
-impl DeadLetter {
-    fn read(row: Row<'_>) -> Result<Self> {
-        Ok(Self {
-            id: row.at(0)?,
-            message: row.at(1)?,
-            queue: row.at(2)?,
-            payload: Value::from_parts(row.at(4)?, row.at::<Vec<u8>>(3)?)?,
-            reason: row.at(5)?,
-            attempts: u32::try_from(row.at::<i64>(6)?).unwrap_or(u32::MAX),
-            created_at: unsigned(row.at(7)?),
-            failed_at: unsigned(row.at(8)?),
-        })
-    }
+fn read(row: Row<'_>) -> Result<DeadLetter> {
+    Ok(DeadLetter {
+        id: row.at(0)?,
+        message: row.at(1)?,
+        queue: row.at(2)?,
+        payload: Value::from_parts(row.at(4)?, row.at::<Vec<u8>>(3)?)?,
+        reason: row.at(5)?,
+        attempts: u32::try_from(row.at::<i64>(6)?).unwrap_or(u32::MAX),
+        created_at: unsigned(row.at(7)?),
+        failed_at: unsigned(row.at(8)?),
+    })
 }
 
 impl Namespace {
@@ -65,7 +42,7 @@ impl Namespace {
              ORDER BY failed_at DESC, id DESC LIMIT ?3 OFFSET ?4"
         );
         let rows = self.engine.database.query(&sql, args![self.id, queue, limit, signed(offset)]).await?;
-        rows.iter().map(DeadLetter::read).collect()
+        rows.iter().map(read).collect()
     }
 
     /// One dead letter.
@@ -75,7 +52,7 @@ impl Namespace {
     pub async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>> {
         let sql = format!("SELECT {COLUMNS} FROM kv_dead WHERE ns = ?1 AND id = ?2");
         let rows = self.engine.database.query(&sql, args![self.id, id]).await?;
-        rows.first().map(DeadLetter::read).transpose()
+        rows.first().map(read).transpose()
     }
 
     /// Puts a dead letter back into its queue, with the options it had and all tries before it; returns the new message's

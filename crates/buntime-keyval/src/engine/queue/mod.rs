@@ -12,11 +12,9 @@ mod lease;
 mod look;
 mod stored;
 
-pub use self::dead::DeadLetter;
-
 use std::time::Duration;
 
-use buntime_database::args;
+use buntime_database::{Value as Sql, args};
 
 use self::look::Looked;
 use super::{
@@ -24,7 +22,7 @@ use super::{
     hub::{Bell, Nodes},
     row::{signed, unsigned},
 };
-pub use crate::{Delivery, Failure, QueueStats};
+pub use crate::{DeadLetter, Delivery, Failure, QueueStats};
 use crate::{Error, MOST_PRIORITY, Message, Result, Versionstamp};
 
 impl Namespace {
@@ -104,12 +102,30 @@ impl Namespace {
     /// # Errors
     /// The database's.
     pub async fn queues(&self) -> Result<Vec<QueueStats>> {
-        let sql = "SELECT queue, sum(pending), sum(processing), sum(dead) FROM ( \
-                   SELECT queue, CASE WHEN lease IS NULL OR ready_at <= ?2 THEN 1 ELSE 0 END AS pending, \
-                   CASE WHEN lease IS NULL OR ready_at <= ?2 THEN 0 ELSE 1 END AS processing, 0 AS dead \
-                   FROM kv_messages WHERE ns = ?1 \
-                   UNION ALL SELECT queue, 0, 0, 1 FROM kv_dead WHERE ns = ?1) AS each GROUP BY queue ORDER BY queue";
-        let rows = self.engine.database.query(sql, args![self.id, signed(self.engine.clock.now())]).await?;
+        self.held("", Vec::new()).await
+    }
+
+    /// What one queue holds; nothing, if nobody put anything into it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn queue_stats(&self, queue: &str) -> Result<QueueStats> {
+        let held = self.held("AND queue = ?3", args![queue]).await?.pop();
+        Ok(held.unwrap_or_else(|| QueueStats { queue: queue.to_owned(), ..QueueStats::default() }))
+    }
+
+    /// What those queues hold of which `and` is true, by name; `more` are its arguments.
+    async fn held(&self, and: &str, more: Vec<Sql>) -> Result<Vec<QueueStats>> {
+        let sql = format!(
+            "SELECT queue, sum(pending), sum(processing), sum(dead) FROM ( \
+             SELECT queue, CASE WHEN lease IS NULL OR ready_at <= ?2 THEN 1 ELSE 0 END AS pending, \
+             CASE WHEN lease IS NULL OR ready_at <= ?2 THEN 0 ELSE 1 END AS processing, 0 AS dead \
+             FROM kv_messages WHERE ns = ?1 {and} \
+             UNION ALL SELECT queue, 0, 0, 1 FROM kv_dead WHERE ns = ?1 {and}) AS each GROUP BY queue ORDER BY queue"
+        );
+        let mut args = args![self.id, signed(self.engine.clock.now())];
+        args.extend(more);
+        let rows = self.engine.database.query(&sql, args).await?;
         let stats = rows.iter().map(|row| {
             Ok(QueueStats {
                 queue: row.at(0)?,
