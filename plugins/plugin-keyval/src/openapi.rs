@@ -1,7 +1,10 @@
 //! The OpenAPI fragment: KV Connect, and the REST face of the default namespace. Each REST route is below
 //! `/ns/{namespace}/api`, too.
 
+use buntime_keyval::{Error, MOST_PRIORITY};
 use serde_json::{Map, Value, json};
+
+use crate::rest::MUTATIONS;
 
 /// One operation of the REST face.
 struct Route {
@@ -71,7 +74,7 @@ const WRITE: &[(&str, &str)] = &[
     ("checks", "`{ key, versionstamp }`: each must be so; `null` is no entry"),
     (
         "mutations",
-        "`{ type, key, value?, expiresIn?, options? }`: set, delete, sum, min, max, append, prepend, enqueue",
+        "`{ type, key, value?, expiresIn?, expiresAt?, strict?, limits?, options? }`, or of `enqueue` `{ value, options? }`",
     ),
 ];
 const MESSAGE: &[(&str, &str)] = &[
@@ -99,6 +102,7 @@ const SEARCHED: &[(&str, &str)] = &[
     ("start", "Only keys from this path"),
     ("end", "Only keys before this path"),
     ("highlight", "`true`: with the HTML of what was found, by field"),
+    ("snippets", "`true`: with the same in pieces, for programs"),
     ("reverse", "`true`: the worst of them first"),
 ];
 const BY_INDEX: &[(&str, &str)] = &[
@@ -121,6 +125,10 @@ const INDEX: &[(&str, &str)] = &[
     ("name", "Of a sorted one"),
     ("unique", "May only one entry have the same?"),
 ];
+const INDEXES: &[(&str, &str)] =
+    &[("id", "Only that one"), ("wait", "With an id: how long to wait until it is built, up to a minute")];
+const REMOVED: &[(&str, &str)] =
+    &[("id", "Its number, or:"), ("prefix", "Its path"), ("kind", "Default `search`"), ("name", "Of a sorted one")];
 const SEARCH: &[(&str, &str)] = &[
     ("prefix", "Below which prefix"),
     ("query", "What for"),
@@ -129,6 +137,7 @@ const SEARCH: &[(&str, &str)] = &[
     ("start", "Only keys from it"),
     ("end", "Only keys before it"),
     ("highlight", "With the HTML of what was found, by field?"),
+    ("snippets", "With the same in pieces `[text, found]`, for programs?"),
     ("reverse", "The worst of them first?"),
     ("where", "A filter of values"),
 ];
@@ -147,7 +156,7 @@ const ROUTES: &[Route] = &[
     route("post", "/api/keys/paginate", "The same, also by a filter", &[], SELECTED, "Entries, and the cursor of the next page", JSON),
     route("post", "/api/keys/batch", "Several entries, of one moment", &[], &[("keys", "Keys, lists of parts")], "Entries in the order of their keys", JSON),
     route("post", "/api/keys/delete-batch", "Delete several, in one commit", &[], DELETED_MANY, "How many there were", JSON),
-    route("post", "/api/atomic", "Checks, mutations and messages, all in one commit or none", &[], WRITE, "Whether the checks held, and the commit", JSON),
+    route("post", "/api/atomic", "Checks, mutations and messages, all in one commit or none", &[], WRITE, "Whether the checks held, and the commit; or `failedChecks`, by their places", JSON),
     route("get", "/api/watch", "How keys are, whenever one changes", WATCH, &[], "Events `change`, `ping`", EVENTS),
     route("get", "/api/watch/poll", "Which of the keys changed since", &[("keys", "Paths"), ("versionstamps", "What was seen of each"), ("wait", "How long to wait for a change")], &[], "Entries, and versionstamps for the next time", JSON),
     route("get", "/api/watch/prefix", "What is below prefixes, whenever it changes", WATCH_PREFIX, &[], "Events `change`, `ping`, `reset`", EVENTS),
@@ -162,11 +171,11 @@ const ROUTES: &[Route] = &[
     route("get", "/api/queue/dlq", "Dead letters, the newest first", &[("queue", "Only of that queue"), ("limit", "At most so many"), ("offset", "After so many")], &[], "Dead letters", JSON),
     route("delete", "/api/queue/dlq", "Delete the dead letters", QUEUE, &[], "How many there were", JSON),
     route("get", "/api/queue/dlq/{id}", "A dead letter", &[], &[], "It", JSON),
-    route("delete", "/api/queue/dlq/{id}", "Delete a dead letter", &[], &[], "Done", JSON),
+    route("delete", "/api/queue/dlq/{id}", "Delete a dead letter", &[], &[], "Whether it was there", JSON),
     route("post", "/api/queue/dlq/{id}/requeue", "Put a dead letter back into its queue", &[], &[], "The new message's id", JSON),
     route("post", "/api/indexes", "Declare an index", &[], INDEX, "Done", JSON),
-    route("get", "/api/indexes", "The indexes, and how far they are", &[], &[], "Indexes", JSON),
-    route("delete", "/api/indexes", "Remove an index", &[("prefix", "Its path"), ("kind", "Default `search`"), ("name", "Of a sorted one")], &[], "Done", JSON),
+    route("get", "/api/indexes", "The indexes, and how far they are", INDEXES, &[], "Indexes", JSON),
+    route("delete", "/api/indexes", "Remove an index", REMOVED, &[], "Whether it was there", JSON),
     route("post", "/api/indexes/list", "Entries in the order of a sorted index", &[], BY_INDEX, "A page", JSON),
     route("get", "/api/search", "Search, the best first", SEARCHED, &[], "Entries, each with its score", JSON),
     route("post", "/api/search", "The same, also by a filter", &[], SEARCH, "Entries, each with its score", JSON),
@@ -196,7 +205,58 @@ pub(crate) fn fragment() -> Value {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method] = operation(route);
     }
+    if let Some(write) = paths.get_mut("/api/atomic") {
+        let members = &mut write["post"]["requestBody"]["content"][JSON]["schema"]["properties"];
+        members["checks"]["items"] = check();
+        members["mutations"]["items"] = mutation();
+    }
     json!({ "paths": paths })
+}
+
+/// What must be so.
+fn check() -> Value {
+    let members = json!({
+        "key": key(),
+        "versionstamp": { "type": ["string", "null"], "description": "Twenty hexadecimal digits; `null` is no entry" },
+    });
+    json!({ "type": "object", "properties": members, "additionalProperties": false })
+}
+
+fn key() -> Value {
+    json!({ "type": "array", "description": "Its parts, typed as in VALUES.md" })
+}
+
+/// What is done, or a message.
+fn mutation() -> Value {
+    let says = |words: &str| json!({ "description": words });
+    let millis = |words: &str| json!({ "type": ["integer", "string"], "description": words });
+    let limits = json!({
+        "min": says("The least that it may become"),
+        "max": says("The most that it may become"),
+        "clamp": { "type": "boolean", "description": "Is a sum outside of them the limit, rather than refused?" },
+    });
+    let options = json!({
+        "queue": { "type": "string", "description": "Which queue; default `default`" },
+        "delay": millis("Milliseconds, or `30s`, before it may be delivered"),
+        "backoffSchedule": { "type": "array", "items": millis("Before that further try") },
+        "keysIfUndelivered": { "type": "array", "items": key() },
+        "priority": { "type": "integer", "minimum": 0, "maximum": MOST_PRIORITY },
+        "dedupKey": { "type": "string", "description": "Another message with it is dropped" },
+    });
+    let members = json!({
+        "type": { "type": "string", "enum": MUTATIONS },
+        "key": key(),
+        "value": says("What it comes with, typed as in VALUES.md"),
+        "expiresIn": says("Milliseconds after which the entry is gone"),
+        "expiresAt": says("Instead: when, in milliseconds since 1970"),
+        "strict": {
+            "type": "boolean",
+            "description": "Of sum, min and max: as Deno has them, only with a number of the same type",
+        },
+        "limits": { "type": "object", "properties": limits, "additionalProperties": false },
+        "options": { "type": "object", "properties": options, "additionalProperties": false },
+    });
+    json!({ "type": "object", "required": ["type"], "properties": members, "additionalProperties": false })
 }
 
 fn operation(route: &Route) -> Value {
@@ -207,7 +267,8 @@ fn operation(route: &Route) -> Value {
     // What is between braces.
     let inside = route.path.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
     let inside = inside.map(|(name, _)| json!({ "name": name, "in": "path", "required": true, "schema": text }));
-    let problem = |says: &str| json!({ "description": says });
+    let name = json!({ "description": "Which error of the store it is", "schema": text });
+    let problem = |says: &str| json!({ "description": says, "headers": { Error::HEADER: name } });
     let mut operation = json!({
         "tags": ["keyval"],
         "summary": route.summary,
@@ -289,6 +350,7 @@ mod tests {
         assert_eq!(letter["parameters"][0]["name"], "id");
         assert!(letter.get("requestBody").is_none());
         let write = &paths["/api/atomic"]["post"]["requestBody"]["content"][JSON]["schema"];
-        assert!(write["properties"]["mutations"]["description"].is_string());
+        let step = &write["properties"]["mutations"]["items"];
+        assert_eq!(step["properties"]["type"]["enum"].as_array().map(Vec::len), Some(MUTATIONS.len()));
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use buntime_keyval::Error;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use prost::Message;
 
 use crate::access::Refusal;
@@ -12,11 +12,13 @@ use crate::access::Refusal;
 pub(super) struct Refused {
     status: StatusCode,
     words: String,
+    /// Which error of the store it is, if it is one. Deno does not look at it, a client of ours does.
+    code: Option<&'static str>,
 }
 
 impl Refused {
     pub(super) fn new(status: StatusCode, words: impl Into<String>) -> Self {
-        Self { status, words: words.into() }
+        Self { status, words: words.into(), code: None }
     }
 }
 
@@ -43,13 +45,16 @@ impl From<Error> for Refused {
         if let Error::Database(detail) | Error::Unavailable(detail) = &error {
             tracing::error!(%detail, "the store failed");
         }
-        Self::new(status, error.to_string())
+        Self { code: Some(error.code()), ..Self::new(status, error.to_string()) }
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.words).into_response();
+        if let Some(code) = self.code {
+            response.headers_mut().insert(HeaderName::from_static(Error::HEADER), HeaderValue::from_static(code));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

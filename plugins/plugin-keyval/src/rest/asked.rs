@@ -6,6 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::{MOST, Refused, SOME};
 
+/// What the store calls an error of a key.
+const KEY: &str = "invalid_key";
 /// Keys of one request.
 const KEYS: usize = 1000;
 /// No time that anybody means is longer: a thousand years, in milliseconds.
@@ -15,7 +17,8 @@ const LONGEST: f64 = 1000.0 * 365.25 * 86_400_000.0;
 pub(super) fn key(json: &Json) -> Result<Key, Refused> {
     let key = prefix(json)?;
     if key.is_empty() {
-        return Err(Refused::malformed("Key cannot be empty. Provide at least one key part, e.g. [\"users\", 123]"));
+        let words = "Key cannot be empty. Provide at least one key part, e.g. [\"users\", 123]";
+        return Err(Refused::malformed(words).called(KEY));
     }
     Ok(key)
 }
@@ -27,12 +30,15 @@ pub(super) fn prefix(json: &Json) -> Result<Key, Refused> {
             "Key must be an array of (string | number | bigint | boolean | Uint8Array), received {}: {}",
             type_of(json),
             short(json)
-        )));
+        ))
+        .called(KEY));
     };
     key_from_json(json).map_err(|whole| {
         let wrong = |(at, part): (usize, &Json)| key_from_json(&json!([part])).err().map(|error| (at, error));
         match parts.iter().enumerate().find_map(wrong) {
-            Some((at, error)) => Refused::malformed(format!("Invalid key part at index {at}: {error}")),
+            Some((at, error)) => {
+                Refused::malformed(format!("Invalid key part at index {at}: {error}")).called(error.code())
+            }
             None => whole.into(),
         }
     })

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use buntime_core::ErrorKind;
-use buntime_keyval::{Atomic, Change, Key, Mutation, Value, Versionstamp, engine::Committed, json::value_from_json};
+use buntime_keyval::{Atomic, Change, Key, Mutation, Value, Versionstamp, engine::Committed, rest::value_from_json};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value as Json;

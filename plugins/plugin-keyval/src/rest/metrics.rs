@@ -2,12 +2,12 @@
 
 use axum::response::{IntoResponse, Response};
 use buntime_core::measure::{Family, Figure, Type};
-use buntime_keyval::{Limits, Namespace, engine::DEFAULT_NAMESPACE};
+use buntime_keyval::{Limits, Namespace, engine::DEFAULT_NAMESPACE, rest::totals_to_json};
 use buntime_measure::{Text, text};
 use http::header;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Refused, caller::Caller, queue, show};
+use super::{Refused, caller::Caller, show};
 use crate::face::Face;
 
 /// What a namespace holds now.
@@ -19,7 +19,7 @@ struct Holds {
 
 impl Holds {
     async fn read(face: &Face, kv: &Namespace) -> buntime_keyval::Result<Self> {
-        let queue = queue::totals(&kv.queues().await?);
+        let queue = totals_to_json(&kv.queues().await?);
         let (entries, bytes) = face.usage.of(kv).await?;
         Ok(Self { queue, entries, bytes })
     }

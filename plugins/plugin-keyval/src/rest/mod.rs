@@ -34,7 +34,7 @@ use axum::{
 use buntime_keyval::{Limits, Namespace};
 use tokio::sync::OnceCell;
 
-pub(crate) use self::{metrics::families, queue::Unsettled};
+pub(crate) use self::{atomic::MUTATIONS, metrics::families, queue::Unsettled};
 
 use self::refused::Refused;
 use crate::{

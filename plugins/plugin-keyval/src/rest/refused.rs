@@ -3,8 +3,12 @@
 use axum::response::{IntoResponse, Response};
 use buntime_core::{Error, ErrorKind};
 use buntime_keyval::Error as Kv;
+use http::{HeaderName, HeaderValue};
 
 use crate::access::Refusal;
+
+/// Where clients read which error of the store it is, or which of the few that a store has not.
+const CODE: HeaderName = HeaderName::from_static(Kv::HEADER);
 
 /// Why a request is not answered.
 #[derive(Debug)]
@@ -17,6 +21,11 @@ impl Refused {
 
     pub(super) fn malformed(words: impl Into<String>) -> Self {
         Self::new(ErrorKind::Malformed, words)
+    }
+
+    /// The same with a name for programs.
+    pub(super) fn called(self, code: &'static str) -> Self {
+        Self(self.0.with_header(CODE, HeaderValue::from_static(code)))
     }
 
     /// In the words that the original has for it.
@@ -64,14 +73,14 @@ impl From<Kv> for Refused {
             Kv::Database(_) | Kv::Uncertain => ErrorKind::Internal,
             _ => ErrorKind::Malformed,
         };
-        let words = Error::new(kind).with_detail(error.to_string());
-        Self(match error {
+        let refused = Self::new(kind, error.to_string()).called(error.code());
+        match error {
             Kv::Database(detail) | Kv::Unavailable(detail) => {
                 tracing::error!(%detail, "the store failed");
-                words.with_internal(detail)
+                Self(refused.0.with_internal(detail))
             }
-            _ => words,
-        })
+            _ => refused,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bodies and queries, with words for what is wrong with them.
 
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use buntime_core::ErrorKind;
+use buntime_keyval::{Error as Kv, Exceeded, What};
 use bytes::Bytes;
 use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
@@ -36,9 +36,7 @@ impl<S: Send + Sync> FromRequest<S> for SentValue {
 /// The whole body.
 pub(super) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refused> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Refused::new(ErrorKind::PayloadTooLarge, format!("The body is too large (max {LARGEST} bytes)"))
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Kv::Limit(Exceeded { what: What::Body, most: LARGEST }).into(),
         _ => Refused::malformed("The body could not be read"),
     })
 }

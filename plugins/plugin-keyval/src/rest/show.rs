@@ -4,27 +4,10 @@ use axum::{
     Json as Body,
     response::{IntoResponse, Response},
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
-use buntime_keyval::{
-    Entry, Key, Value, Versionstamp,
-    json::{key_to_json, value_to_json},
-};
+pub(super) use buntime_keyval::rest::entry_to_json as entry;
+use buntime_keyval::{Entry, Key, Versionstamp, json::key_to_json};
 use http::{HeaderValue, header};
 use serde_json::{Value as Json, json};
-
-/// A value. One that JSON cannot show, nested too deep or made by nobody we know, is its bytes: it must not keep others
-/// from being shown.
-pub(super) fn value(value: &Value) -> Json {
-    value_to_json(value).unwrap_or_else(|_| json!({ "__type": "v8", "value": BASE64_STANDARD.encode(value.to_data()) }))
-}
-
-pub(super) fn entry(entry: &Entry) -> Json {
-    json!({
-        "key": key_to_json(&entry.key),
-        "value": value(&entry.value),
-        "versionstamp": entry.versionstamp.to_string(),
-    })
-}
 
 /// A key without an entry.
 pub(super) fn missing(key: &Key) -> Json {

@@ -49,7 +49,7 @@ async fn a_message_goes_through_its_life_in_the_originals_shapes() {
     assert_eq!(requeued["id"], requeued["newId"]);
     assert_eq!(world.get(&path).await.error(), (404, "Message not found in DLQ".to_owned()));
     assert_eq!(world.post(&format!("{path}/requeue"), &Value::Null).await.status, 404);
-    assert_eq!(world.delete(&path).await.ok(), json!({ "ok": true }));
+    assert_eq!(world.delete(&path).await.ok(), json!({ "ok": true, "deleted": false }));
     assert_eq!(world.delete("/api/queue/dlq").await.ok(), json!({ "deletedCount": 0 }));
 
     let new = world.get("/api/queue/poll").await.ok()["message"]["id"].clone();

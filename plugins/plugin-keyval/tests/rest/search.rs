@@ -37,7 +37,7 @@ async fn what_is_declared_is_searched_in_both_shapes() {
     let listed = world.get("/api/indexes").await.ok();
     assert_eq!(listed, json!([index]), "the other is replaced");
     let shown = json!({
-        "prefix": ["posts"], "fields": ["title", "author.name"], "tokenize": "unicode61", "kind": "search", "state": "ready",
+        "id": index["id"], "prefix": ["posts"], "fields": ["title", "author.name"], "tokenize": "unicode61", "kind": "search", "state": "ready",
         "entries": 3, "tableName": index["tableName"], "createdAt": index["createdAt"],
     });
     assert_eq!(index, shown);
@@ -52,6 +52,10 @@ async fn what_is_declared_is_searched_in_both_shapes() {
     let marked = world.get("/api/search?prefix=posts&query=red&highlight=true").await.ok();
     assert_eq!(marked[0]["highlights"], json!({ "title": "<mark>Red</mark> &lt;wine&gt;" }));
     assert!(marked[0]["score"].as_f64().expect("a number") > 0.0);
+    let pieces = world.get("/api/search?prefix=posts&query=red&snippets=true").await.ok();
+    let title =
+        json!({ "field": "title", "pieces": [["Red", true], [" <wine>", false]], "before": false, "after": false });
+    assert_eq!((&pieces[0]["snippets"], pieces[0].get("highlights")), (&json!([title]), None));
 
     let search = async |body: Value| keys(&world.post("/api/search", &body).await);
     let filter = json!({ "views": { "$gt": 6 } });
@@ -157,6 +161,27 @@ async fn entries_are_listed_by_their_values_and_counted() {
         (&removed["removed"], world.get("/api/indexes").await.ok().as_array().map(Vec::len)),
         (&json!(true), Some(2))
     );
+}
+
+#[tokio::test]
+async fn an_index_has_a_number_by_which_it_is_waited_for_and_removed() {
+    let world = World::new().await;
+    posts(&world).await;
+    let count = json!({ "prefix": ["posts"], "kind": "count" });
+    let index = world.post("/api/indexes", &count).await.ok()["index"].clone();
+    world.post("/api/indexes", &json!({ "prefix": [], "kind": "count" })).await.ok();
+    let id = index["id"].as_i64().expect("a number");
+    assert_eq!(world.get(&format!("/api/indexes?id={id}&wait=20s")).await.ok(), json!([index]));
+    assert_eq!(world.get("/api/indexes?id=-1&wait=1000").await.ok(), json!([]));
+    assert_eq!(world.get("/api/indexes?wait=20s").await.error().1, "wait goes with the id of an index");
+    assert_eq!(world.get("/api/indexes?number=1").await.error().0, 400);
+    let both = world.delete(&format!("/api/indexes?id={id}&prefix=posts")).await.error();
+    assert_eq!(both, (400, "Write the id of an index, or its prefix, kind and name, not both".to_owned()));
+    for removed in [true, false] {
+        let answer = world.send(world.ask(Method::DELETE, "/api/indexes").json(&json!({ "id": id }))).await;
+        assert_eq!(answer.ok(), json!({ "ok": true, "removed": removed }));
+    }
+    assert_eq!(world.get("/api/indexes").await.ok().as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use axum::{extract::Path, response::Response};
 use buntime_core::ErrorKind;
-use buntime_keyval::engine::DeadLetter;
+use buntime_keyval::rest::dead_letter_to_json;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::take::Of;
 use crate::rest::{
@@ -33,12 +33,12 @@ pub(super) struct Letter {
 pub(super) async fn list(caller: Caller, Asked(which): Asked<Which>) -> Result<Response, Refused> {
     let limit = limit(text(which.limit.as_deref()).as_ref())?;
     let letters = caller.kv.dead_letters(which.queue.as_deref(), limit, which.offset.unwrap_or_default()).await?;
-    Ok(show::answer(letters.iter().map(shown).collect()))
+    Ok(show::answer(letters.iter().map(dead_letter_to_json).collect()))
 }
 
 pub(super) async fn get(caller: Caller, Path(Letter { id }): Path<Letter>) -> Result<Response, Refused> {
     let letter = caller.kv.dead_letter(&id).await?.ok_or_else(nowhere)?;
-    Ok(show::answer(shown(&letter)))
+    Ok(show::answer(dead_letter_to_json(&letter)))
 }
 
 pub(super) async fn requeue(caller: Caller, Path(Letter { id }): Path<Letter>) -> Result<Response, Refused> {
@@ -48,8 +48,8 @@ pub(super) async fn requeue(caller: Caller, Path(Letter { id }): Path<Letter>) -
 }
 
 pub(super) async fn delete(caller: Caller, Path(Letter { id }): Path<Letter>) -> Result<Response, Refused> {
-    caller.kv.delete_dead_letter(&id).await?;
-    Ok(show::answer(json!({ "ok": true })))
+    let deleted = caller.kv.delete_dead_letter(&id).await?;
+    Ok(show::answer(json!({ "ok": true, "deleted": deleted })))
 }
 
 pub(super) async fn purge(caller: Caller, Asked(of): Asked<Of>) -> Result<Response, Refused> {
@@ -57,19 +57,6 @@ pub(super) async fn purge(caller: Caller, Asked(of): Asked<Of>) -> Result<Respon
     Ok(show::answer(json!({ "deletedCount": count })))
 }
 
-fn shown(letter: &DeadLetter) -> Json {
-    json!({
-        "id": letter.id,
-        "originalId": letter.message,
-        "queue": letter.queue,
-        "value": show::value(&letter.payload),
-        "errorMessage": letter.reason,
-        "attempts": letter.attempts,
-        "originalCreatedAt": letter.created_at,
-        "failedAt": letter.failed_at,
-    })
-}
-
 fn nowhere() -> Refused {
-    Refused::new(ErrorKind::NotFound, "Message not found in DLQ")
+    Refused::new(ErrorKind::NotFound, "Message not found in DLQ").called("no_dead_letter")
 }

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use axum::response::{Response, sse::Event};
-use buntime_keyval::{Namespace, engine::Delivery};
+use buntime_keyval::{Delivery, Namespace, rest::delivery_to_json};
 use serde::Deserialize;
 
 use super::{named, take, unsettled::Carrier};
@@ -77,7 +77,7 @@ impl Live for Listener {
                 if delivery.leased_until <= now {
                     continue;
                 }
-                let event = Event::default().event("message").data(take::shown(&delivery).to_string());
+                let event = Event::default().event("message").data(delivery_to_json(&delivery).to_string());
                 return Some(event.id(delivery.id));
             }
             let room = self.carrier.room(now);

@@ -11,9 +11,8 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use buntime_keyval::{DEFAULT_QUEUE, Limits};
+use buntime_keyval::{DEFAULT_QUEUE, Error, Exceeded, Limits, What};
 
-pub(super) use self::take::totals;
 pub(crate) use self::unsettled::Unsettled;
 use super::{Refused, Rest};
 
@@ -34,8 +33,11 @@ pub(super) fn router() -> Router<Rest> {
 /// The name of a queue, if it can be one.
 fn named(queue: Option<String>) -> Result<String, Refused> {
     let queue = queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned());
-    match queue.chars().count() {
-        1..=Limits::NAME => Ok(queue),
-        _ => Err(Refused::malformed(format!("A queue is named by 1 to {} characters", Limits::NAME))),
+    if queue.is_empty() {
+        return Err(Refused::malformed(format!("A queue is named by 1 to {} characters", Limits::NAME)));
     }
+    if queue.chars().count() > Limits::NAME {
+        return Err(Error::Limit(Exceeded { what: What::Name, most: Limits::NAME }).into());
+    }
+    Ok(queue)
 }

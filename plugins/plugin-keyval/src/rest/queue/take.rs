@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use buntime_keyval::engine::{Delivery, QueueStats};
+use buntime_keyval::rest::{delivery_to_json, queue_to_json, totals_to_json};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -52,7 +52,7 @@ pub(super) async fn poll(caller: Caller, _: NotFromElsewhere, Asked(asked): Aske
             () = caller.rest.face.stopping.cancelled() => Vec::new(),
         };
     }
-    let messages: Vec<Json> = got.iter().map(shown).collect();
+    let messages: Vec<Json> = got.iter().map(delivery_to_json).collect();
     let mut answer = json!({ "message": messages.first() });
     if several {
         answer["messages"] = messages.into();
@@ -66,21 +66,6 @@ pub(super) fn lease(asked: Option<&str>) -> Result<Duration, Refused> {
     Ok(asked.map_or(LEASE, Duration::from_millis))
 }
 
-/// A message that was delivered.
-pub(super) fn shown(delivery: &Delivery) -> Json {
-    json!({
-        "id": delivery.id,
-        "value": show::value(&delivery.payload),
-        "attempts": delivery.attempts,
-        "maxAttempts": delivery.tries,
-        "queue": delivery.queue,
-        "priority": delivery.priority,
-        "createdAt": delivery.created_at,
-        "lease": delivery.lease,
-        "leasedUntil": delivery.leased_until,
-    })
-}
-
 /// Which queue; `None`: all of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,24 +74,15 @@ pub(super) struct Of {
 }
 
 pub(super) async fn stats(caller: Caller, Asked(of): Asked<Of>) -> Result<Response, Refused> {
-    let mut queues = caller.kv.queues().await?;
-    if let Some(queue) = of.queue {
-        queues.retain(|stats| stats.queue == queue);
-    }
-    let mut answer = totals(&queues);
-    answer["queues"] = queues.iter().map(named_stats).collect();
+    let queues = match of.queue {
+        Some(queue) => {
+            let held = caller.kv.queue_stats(&queue).await?;
+            // What holds nothing is not there.
+            Vec::from_iter((held.pending + held.processing + held.dead > 0).then_some(held))
+        }
+        None => caller.kv.queues().await?,
+    };
+    let mut answer = totals_to_json(&queues);
+    answer["queues"] = queues.iter().map(queue_to_json).collect();
     Ok(show::answer(answer))
-}
-
-fn named_stats(stats: &QueueStats) -> Json {
-    let mut shown = totals(std::slice::from_ref(stats));
-    shown["queue"] = stats.queue.as_str().into();
-    shown
-}
-
-/// Of all of them together; dead letters count in the total, as in the original.
-pub(in crate::rest) fn totals(queues: &[QueueStats]) -> Json {
-    let sum = |of: fn(&QueueStats) -> u64| queues.iter().map(of).sum::<u64>();
-    let (dlq, pending, processing) = (sum(|of| of.dead), sum(|of| of.pending), sum(|of| of.processing));
-    json!({ "dlq": dlq, "pending": pending, "processing": processing, "total": dlq + pending + processing })
 }

@@ -7,11 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use buntime_core::ErrorKind;
-use buntime_keyval::{
-    Tokenizer,
-    engine::{Index, IndexInfo, IndexKind, IndexState},
-    json::key_to_json,
-};
+use buntime_keyval::{Index, IndexInfo, IndexKind, IndexState, Key, Tokenizer, rest::index_info_to_json};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -20,7 +16,7 @@ use crate::{
     ops::Op,
     rest::{
         Refused,
-        asked::{key_path, prefix, short},
+        asked::{duration, key_path, prefix, short, text},
         caller::Caller,
         sent::{Asked, Sent, object, whole},
         show,
@@ -29,6 +25,8 @@ use crate::{
 
 /// How long an answer waits for the index: what is small is ready then.
 const WAIT: Duration = Duration::from_secs(2);
+/// The longest, in milliseconds, that a client may wait for one.
+const LONGEST_WAIT: u64 = 60_000;
 
 /// An index: the original's server reads `options`, its client sends what is in them beside the prefix.
 #[derive(Debug, Deserialize)]
@@ -115,56 +113,45 @@ pub(super) async fn declare(caller: Caller, Sent(declared): Sent<Declared>) -> R
     };
     let info = caller.time(Op::IndexDeclare, declaring).await?;
     match &info.state {
-        IndexState::Failed(why) => Err(Refused::new(ErrorKind::Conflict, why.as_str())),
+        IndexState::Failed(why) => Err(Refused::new(ErrorKind::Conflict, why.as_str()).called("index_failed")),
         state => {
             let status = if *state == IndexState::Ready { StatusCode::OK } else { StatusCode::ACCEPTED };
-            Ok((status, show::answer(json!({ "ok": true, "index": shown(&info) }))).into_response())
+            Ok((status, show::answer(json!({ "ok": true, "index": index_info_to_json(&info) }))).into_response())
         }
     }
 }
 
-pub(super) async fn list(caller: Caller) -> Result<Response, Refused> {
-    let all = caller.kv.indexes().await?;
-    Ok(show::answer(all.iter().map(shown).collect()))
+/// All, or one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listed {
+    id: Option<i64>,
+    /// How long to wait until it is not being built any more.
+    wait: Option<String>,
 }
 
-/// An index, in the original's members and our own.
-fn shown(info: &IndexInfo) -> Json {
-    let kind = &info.index.kind;
-    let (state, reason) = match &info.state {
-        IndexState::Building => ("building", None),
-        IndexState::Ready => ("ready", None),
-        IndexState::Failed(why) => ("failed", Some(why)),
+pub(super) async fn list(caller: Caller, Asked(asked): Asked<Listed>) -> Result<Response, Refused> {
+    let wait = duration("wait", text(asked.wait.as_deref()).as_ref())?;
+    let all = match asked.id {
+        Some(id) => {
+            let most = Duration::from_millis(wait.unwrap_or_default().min(LONGEST_WAIT));
+            let built = tokio::select! {
+                built = caller.kv.built(id, most) => built?,
+                () = caller.rest.face.stopping.cancelled() => caller.kv.built(id, Duration::ZERO).await?,
+            };
+            built.into_iter().collect()
+        }
+        None if wait.is_some() => return Err(Refused::malformed("wait goes with the id of an index")),
+        None => caller.kv.indexes().await?,
     };
-    let mut shown = json!({
-        "prefix": key_to_json(&info.index.prefix),
-        "fields": kind.fields(),
-        // The original's clients show it; no table has that name.
-        "tableName": format!("kv_index_{}", info.id),
-        "tokenize": null,
-        "kind": kind.name(),
-        "state": state,
-        "entries": info.entries,
-        "createdAt": info.created_at,
-    });
-    match kind {
-        IndexKind::Search { tokenizer, .. } => shown["tokenize"] = tokenizer.name().into(),
-        IndexKind::Sorted { name, unique, .. } => {
-            shown["name"] = name.as_str().into();
-            shown["unique"] = (*unique).into();
-        }
-        IndexKind::Count => {}
-    }
-    if let Some(reason) = reason {
-        shown["reason"] = reason.as_str().into();
-    }
-    shown
+    Ok(show::answer(all.iter().map(index_info_to_json).collect()))
 }
 
 /// Which one: the original's server reads the query, its client sends a body.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InQuery {
+    id: Option<i64>,
     prefix: Option<String>,
     kind: Option<String>,
     name: Option<String>,
@@ -173,6 +160,7 @@ pub(super) struct InQuery {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InBody {
+    id: Option<i64>,
     prefix: Option<Json>,
     kind: Option<String>,
     name: Option<String>,
@@ -185,28 +173,56 @@ pub(super) async fn remove(
 ) -> Result<Response, Refused> {
     let body = whole(request, &()).await?;
     let body: InBody = if body.is_empty() { InBody::default() } else { object(&body)? };
-    let below = match (&asked.prefix, body.prefix.filter(|json| !json.is_null())) {
-        (Some(path), _) => key_path(path)?,
-        (None, Some(json)) => prefix(&json)?,
-        (None, None) => return Err(Refused::malformed("prefix is required")),
-    };
-    let name = asked.name.or(body.name);
-    // A name is that of a sorted one.
-    let kind = asked.kind.or(body.kind);
-    let kind = kind.unwrap_or_else(|| if name.is_some() { "sorted" } else { "search" }.to_owned());
-    let is = |info: &IndexInfo| {
-        let named = match &info.index.kind {
-            IndexKind::Sorted { name: of, .. } => Some(of) == name.as_ref(),
-            _ => name.is_none(),
-        };
-        info.index.prefix == below && info.index.kind.name() == kind && named
-    };
+    let wanted = Place::read(asked, body)?;
     let removing = async {
-        match caller.kv.indexes().await?.iter().find(|info| is(info)) {
-            Some(info) => caller.kv.undeclare(info.id).await,
+        let id = match &wanted {
+            Place::Number(id) => Some(*id),
+            place @ Place::At { .. } => {
+                caller.kv.indexes().await?.iter().find(|info| place.is_of(info)).map(|info| info.id)
+            }
+        };
+        match id {
+            Some(id) => caller.kv.undeclare(id).await,
             None => Ok(false),
         }
     };
     let removed = caller.time(Op::IndexRemove, removing).await?;
     Ok(show::answer(json!({ "ok": true, "removed": removed })))
+}
+
+/// Which index is meant.
+#[derive(Debug)]
+enum Place {
+    Number(i64),
+    At { prefix: Key, kind: String, name: Option<String> },
+}
+
+impl Place {
+    fn read(asked: InQuery, body: InBody) -> Result<Self, Refused> {
+        let (kind, name) = (asked.kind.or(body.kind), asked.name.or(body.name));
+        let below = match (&asked.prefix, body.prefix.filter(|json| !json.is_null())) {
+            (Some(path), _) => Some(key_path(path)?),
+            (None, Some(json)) => Some(prefix(&json)?),
+            (None, None) => None,
+        };
+        match (asked.id.or(body.id), below) {
+            (Some(id), None) if kind.is_none() && name.is_none() => Ok(Self::Number(id)),
+            (Some(_), _) => Err(Refused::malformed("Write the id of an index, or its prefix, kind and name, not both")),
+            (None, None) => Err(Refused::malformed("prefix is required")),
+            (None, Some(prefix)) => {
+                // A name is that of a sorted one.
+                let kind = kind.unwrap_or_else(|| if name.is_some() { "sorted" } else { "search" }.to_owned());
+                Ok(Self::At { prefix, kind, name })
+            }
+        }
+    }
+
+    fn is_of(&self, info: &IndexInfo) -> bool {
+        let Self::At { prefix, kind, name } = self else { return false };
+        let named = match &info.index.kind {
+            IndexKind::Sorted { name: of, .. } => Some(of) == name.as_ref(),
+            IndexKind::Search { .. } | IndexKind::Count => name.is_none(),
+        };
+        info.index.prefix == *prefix && info.index.kind.name() == kind && named
+    }
 }

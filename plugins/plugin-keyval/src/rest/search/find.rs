@@ -1,7 +1,11 @@
 //! Searching.
 
 use axum::response::Response;
-use buntime_keyval::{Entry, Key, engine::Hit, engine::Search, filter::Filter, json::key_to_path};
+use buntime_keyval::{
+    Entry, Hit, Key, Search,
+    filter::Filter,
+    rest::{hit_to_json, snippets_to_json},
+};
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -37,6 +41,7 @@ pub(super) struct InQuery {
     offset: Option<String>,
     reverse: Option<String>,
     highlight: Option<String>,
+    snippets: Option<String>,
 }
 
 /// In a body; the original's server reads `options`, its client sends what is in them beside the query.
@@ -52,6 +57,7 @@ pub(super) struct InBody {
     offset: Option<Json>,
     reverse: Option<bool>,
     highlight: Option<bool>,
+    snippets: Option<bool>,
     #[serde(rename = "where")]
     filter: Option<Json>,
 }
@@ -65,6 +71,7 @@ struct Options {
     offset: Option<Json>,
     reverse: Option<bool>,
     highlight: Option<bool>,
+    snippets: Option<bool>,
     #[serde(rename = "where")]
     filter: Option<Json>,
 }
@@ -72,6 +79,7 @@ struct Options {
 /// What is searched for, and what of it is wanted.
 struct Wanted {
     search: Search,
+    marked: Marked,
     /// Not before, and before.
     start: Option<Key>,
     end: Option<Key>,
@@ -88,16 +96,30 @@ impl Wanted {
     }
 }
 
-fn search_of(below: Key, query: &str, wanted: u32, offset: Option<&Json>, highlight: bool) -> Result<Search, Refused> {
-    if query.trim().is_empty() {
-        return Err(Refused::malformed("query is required"));
-    }
+/// How what was found is marked.
+#[derive(Clone, Copy, Debug)]
+struct Marked {
+    /// As HTML, by field.
+    html: bool,
+    /// In pieces, for programs.
+    pieces: bool,
+}
+
+fn search_of(
+    below: Key,
+    query: Option<String>,
+    wanted: u32,
+    offset: Option<&Json>,
+    marked: Marked,
+) -> Result<Search, Refused> {
+    let query = query.ok_or_else(|| Refused::malformed("query is required"))?;
     // None is a number too.
     let offset = match offset {
         Some(json) if *json != 0 && *json != "0" => limit_up_to(Some(json), 0, MOST_OFFSET)?,
         _ => 0,
     };
     let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let highlight = marked.html || marked.pieces;
     Ok(Search { limit: number(wanted), offset: number(offset), highlight, ..Search::new(below, query) })
 }
 
@@ -107,9 +129,11 @@ impl InQuery {
         let below = path(self.prefix)?.ok_or_else(|| Refused::malformed("prefix is required"))?;
         let limit = limit(text(self.limit.as_deref()).as_ref())?;
         let offset = text(self.offset.as_deref());
-        let highlight = flag("highlight", self.highlight.as_deref())?;
+        let html = flag("highlight", self.highlight.as_deref())?;
+        let marked = Marked { html, pieces: flag("snippets", self.snippets.as_deref())? };
         Ok(Wanted {
-            search: search_of(below, &self.query.unwrap_or_default(), limit, offset.as_ref(), highlight)?,
+            search: search_of(below, self.query, limit, offset.as_ref(), marked)?,
+            marked,
             start: path(self.start)?.filter(|key| !key.is_empty()),
             end: path(self.end)?.filter(|key| !key.is_empty()),
             filter: None,
@@ -126,15 +150,17 @@ impl InBody {
             self.prefix.filter(|json| !json.is_null()).ok_or_else(|| Refused::malformed("prefix is required"))?;
         let below = prefix(&below)?;
         let query = match self.query {
-            Some(Json::String(query)) => query,
-            None | Some(Json::Null) => String::new(),
+            Some(Json::String(query)) => Some(query),
+            None | Some(Json::Null) => None,
             Some(_) => return Err(Refused::malformed("query must be a text")),
         };
         let limit = limit(inner.limit.or(self.limit).as_ref())?;
         let offset = inner.offset.or(self.offset);
-        let highlight = inner.highlight.or(self.highlight).unwrap_or_default();
+        let html = inner.highlight.or(self.highlight).unwrap_or_default();
+        let marked = Marked { html, pieces: inner.snippets.or(self.snippets).unwrap_or_default() };
         Ok(Wanted {
-            search: search_of(below, &query, limit, offset.as_ref(), highlight)?,
+            search: search_of(below, query, limit, offset.as_ref(), marked)?,
+            marked,
             start: bound(inner.start.or(self.start).as_ref())?,
             end: bound(inner.end.or(self.end).as_ref())?,
             filter: filter(inner.filter.or(self.filter).as_ref(), now)?,
@@ -154,7 +180,7 @@ pub(super) async fn search_by(caller: Caller, Sent(asked): Sent<InBody>) -> Resu
 async fn found(caller: &Caller, wanted: Wanted) -> Result<Response, Refused> {
     let keep = |entry: &Entry| wanted.keeps(entry);
     let found = caller.time(Op::Search, caller.kv.search(&wanted.search, &keep)).await?;
-    let hit = |hit: &Hit| shown(hit, wanted.search.highlight);
+    let hit = |hit: &Hit| shown(hit, wanted.marked);
     let hits: Vec<Json> = match wanted.reverse {
         true => found.hits.iter().rev().map(hit).collect(),
         false => found.hits.iter().map(hit).collect(),
@@ -168,14 +194,15 @@ async fn found(caller: &Caller, wanted: Wanted) -> Result<Response, Refused> {
     Ok(response)
 }
 
-/// An entry with its score, and the HTML of its snippets by field if these are wanted.
-fn shown(hit: &Hit, highlight: bool) -> Json {
-    let mut shown = show::entry(&hit.entry);
-    shown["path"] = key_to_path(&hit.entry.key).into();
-    shown["score"] = hit.score.into();
-    if highlight {
+/// An entry with its score, and with its snippets as they are wanted.
+fn shown(hit: &Hit, marked: Marked) -> Json {
+    let mut shown = hit_to_json(hit);
+    if marked.html {
         let by_field = hit.snippets.iter().map(|snippet| (snippet.field.clone(), snippet.html().into()));
         shown["highlights"] = Json::Object(by_field.collect::<Map<_, _>>());
+    }
+    if marked.pieces {
+        shown["snippets"] = snippets_to_json(&hit.snippets);
     }
     shown
 }

@@ -1,11 +1,7 @@
 //! Entries in the order of a sorted index.
 
 use axum::response::Response;
-use buntime_keyval::{
-    Part,
-    engine::{ByIndex, Edge},
-    json::key_from_json,
-};
+use buntime_keyval::{ByIndex, Edge, Part, json::key_from_json, rest::page_to_json};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -61,7 +57,8 @@ impl Selected {
 
 /// Values, as the parts of a key are written.
 fn parts(what: &str, list: &Json) -> Result<Vec<Part>, Refused> {
-    let key = key_from_json(list).map_err(|error| Refused::malformed(format!("{what}: {error}")))?;
+    let key =
+        key_from_json(list).map_err(|error| Refused::malformed(format!("{what}: {error}")).called(error.code()))?;
     Ok(key.parts())
 }
 
@@ -78,6 +75,5 @@ fn edge(without: (&str, Option<Json>), with: (&str, Option<Json>)) -> Result<Opt
 pub(super) async fn list(caller: Caller, Sent(selected): Sent<Selected>) -> Result<Response, Refused> {
     let selected = selected.read()?;
     let page = caller.time(Op::ListByIndex, caller.kv.by_index(&selected)).await?;
-    let entries = page.entries.iter().map(show::entry).collect::<Json>();
-    Ok(show::answer(json!({ "entries": entries, "hasMore": page.cursor.is_some(), "cursor": page.cursor })))
+    Ok(show::answer(page_to_json(&page)))
 }

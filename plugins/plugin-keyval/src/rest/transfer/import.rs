@@ -1,9 +1,8 @@
 //! In: some entries to a commit, each commit whole or not at all.
 
 use axum::{extract::Request, response::Response};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use buntime_core::ErrorKind;
-use buntime_keyval::{Atomic, Change, Committed, Mutation, Value, Versionstamp};
+use buntime_keyval::{Atomic, Change, Committed, Mutation, Versionstamp};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -94,7 +93,7 @@ impl Import<'_> {
         let line: Line = sent::object(line)?;
         let now = self.caller.now();
         let key = key(&line.key)?;
-        let value = read(line.value.as_ref().ok_or_else(|| Refused::malformed("value is required"))?, now)?;
+        let value = value(line.value.as_ref().ok_or_else(|| Refused::malformed("value is required"))?, now)?;
         let expires_at = match expires_in(line.expires_in.as_ref())? {
             Some(stays) => Some(now.saturating_add(stays)),
             None => line.expires_at,
@@ -122,17 +121,5 @@ impl Import<'_> {
             self.last = Some(versionstamp);
         }
         Ok(())
-    }
-}
-
-/// A value as an export has it: also one that JSON could not show.
-fn read(json: &Json, now: u64) -> Result<Value, Refused> {
-    let bytes = || {
-        let bytes = json.get("value").filter(|_| json["__type"] == "v8")?.as_str()?;
-        BASE64_STANDARD.decode(bytes).ok()
-    };
-    match bytes() {
-        Some(bytes) => Ok(Value::V8(bytes.into())),
-        None => value(json, now),
     }
 }
