@@ -8,6 +8,11 @@
 //! With the feature `embedded` (on by default) this is also the store itself: [`Engine`], on any database of
 //! `buntime-database`. With `remote` it is a client of a store on another machine: `Remote`.
 
+/// What the page shows works.
+#[cfg(all(doctest, feature = "embedded", feature = "remote"))]
+#[doc = include_str!("../README.md")]
+struct Documented;
+
 #[cfg(feature = "embedded")]
 pub mod engine;
 #[cfg(feature = "embedded")]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::exchange::Does;
-use crate::{Error, Exceeded, What};
+use crate::{Error, Exceeded, Result};
 
 /// A call that failed, and whether it may be made again.
 #[derive(Debug)]
@@ -14,16 +14,18 @@ pub(super) struct Failed {
     pub(super) again: bool,
     /// What is known of where the data is may be wrong.
     pub(super) lost: bool,
+    /// What the server calls it.
+    pub(super) code: Option<String>,
 }
 
 impl Failed {
     pub(super) fn never(error: Error) -> Self {
-        Self { error, again: false, lost: false }
+        Self { error, again: false, lost: false, code: None }
     }
 
     /// It cannot have happened.
     pub(super) fn harmless(why: impl Into<Cow<'static, str>>) -> Self {
-        Self { error: Error::Unavailable(why.into()), again: true, lost: false }
+        Self { error: Error::Unavailable(why.into()), again: true, lost: false, code: None }
     }
 
     /// No answer came.
@@ -44,27 +46,47 @@ pub(super) fn unreadable(does: Does) -> Error {
     }
 }
 
+/// What was read of an answer.
+///
+/// # Errors
+/// What cannot be read is no error of whoever asked.
+pub(super) fn read<T>(read: Result<T>, does: Does) -> Result<T> {
+    read.map_err(|error| match does {
+        Does::Reads => Error::Database(format!("the server's answer cannot be read: {error}").into()),
+        Does::Writes => Error::Uncertain,
+    })
+}
+
 /// The store's own words for errors that have no other.
 fn is(words: &str, error: &Error) -> bool {
     words == error.to_string()
 }
 
-/// An answer with another status than 200. Its words are plain, or those of a problem in JSON.
-pub(super) fn refused(status: StatusCode, body: &str, does: Does) -> Failed {
+/// An answer with another status than 2xx. Its words are plain, or those of a problem in JSON; `code` is what the server
+/// calls it, if it is one of ours.
+pub(super) fn refused(status: StatusCode, code: Option<&str>, body: &str, does: Does) -> Failed {
     let problem: Option<serde_json::Value> = body.starts_with('{').then(|| serde_json::from_str(body).ok()).flatten();
     let said = problem.as_ref().and_then(|problem| problem.get("error").and_then(serde_json::Value::as_str));
     let words = said.unwrap_or(body);
+    // Others may stand between, and say what they like with a 5xx.
+    let ours = status.is_client_error() || status == StatusCode::INSUFFICIENT_STORAGE;
+    let named = code.filter(|_| ours).and_then(|code| Error::read(code, words));
+    let failed = named.map_or_else(|| by_status(status, words, does), Failed::never);
+    Failed { code: code.map(ToOwned::to_owned), ..failed }
+}
+
+/// What a status means, and the words that came with it.
+fn by_status(status: StatusCode, words: &str, does: Does) -> Failed {
     let own = || Cow::Owned(words.chars().take(500).collect::<String>());
     let unavailable = Error::Unavailable(Cow::Borrowed(""));
+    let lost = |error, again| Failed { again, lost: true, ..Failed::never(error) };
     match status.as_u16() {
         // Of another database than the metadata said.
-        400 if words.starts_with("This is another database") => {
-            Failed { error: Error::Unavailable(own()), again: true, lost: true }
-        }
-        401 | 403 => Failed { error: Error::Denied(own()), again: false, lost: true },
+        400 if words.starts_with("This is another database") => lost(Error::Unavailable(own()), true),
+        401 | 403 => lost(Error::Denied(own()), false),
         404 | 405 => Failed::never(Error::Invalid(format!("There is no store at this URL ({status})").into())),
         409 => Failed::never(Error::Refused(own())),
-        413 => Failed::never(limit(words).map_or_else(|| Error::Refused(own()), Error::Limit)),
+        413 => Failed::never(Exceeded::read(words).map_or_else(|| Error::Refused(own()), Error::Limit)),
         507 if is(words, &Error::Full) => Failed::never(Error::Full),
         507 => Failed::never(Error::Quota(own())),
         400..=499 if status == StatusCode::TOO_MANY_REQUESTS => Failed::harmless("the server has too much to do (429)"),
@@ -80,20 +102,13 @@ pub(super) fn refused(status: StatusCode, body: &str, does: Does) -> Failed {
     }
 }
 
-/// The limit that these words are of.
-fn limit(words: &str) -> Option<Exceeded> {
-    let digits: Vec<&str> = words.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty()).collect();
-    let [most] = digits[..] else { return None };
-    let most = most.parse().ok()?;
-    What::ALL.into_iter().map(|what| Exceeded { what, most }).find(|exceeded| exceeded.to_string() == words)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::What;
 
     fn error(status: u16, words: &str, does: Does) -> Error {
-        refused(StatusCode::from_u16(status).unwrap(), words, does).error
+        refused(StatusCode::from_u16(status).unwrap(), None, words, does).error
     }
 
     #[test]
@@ -111,8 +126,26 @@ mod tests {
     }
 
     #[test]
+    fn a_server_of_ours_names_them() {
+        let failed =
+            |status, code, words| refused(StatusCode::from_u16(status).unwrap(), Some(code), words, Does::Writes);
+        let unique = "The index `mail` is unique";
+        assert_eq!(failed(409, "unique", unique).error, Error::Unique(unique.into()));
+        let problem = r#"{"error":"There is no search index of [\"a\"]","code":"not_found"}"#;
+        assert_eq!(
+            failed(404, "no_index", problem).error,
+            Error::NoIndex("There is no search index of [\"a\"]".into())
+        );
+        // A code that is none of an error's goes with what the status means.
+        let other = failed(404, "no_dead_letter", "Message not found in DLQ");
+        assert!(other.code.as_deref() == Some("no_dead_letter") && matches!(other.error, Error::Invalid(_)));
+        // What may have happened stays uncertain, whatever a server calls it.
+        assert_eq!(failed(500, "invalid", "").error, Error::Uncertain);
+    }
+
+    #[test]
     fn a_write_is_made_again_only_if_it_cannot_have_happened() {
-        let again = |status, words| refused(StatusCode::from_u16(status).unwrap(), words, Does::Writes).again;
+        let again = |status, words| refused(StatusCode::from_u16(status).unwrap(), None, words, Does::Writes).again;
         assert!(again(503, "The storage cannot be reached") && again(429, ""));
         assert!(!again(503, "upstream connect error") && !again(502, "") && !again(500, "The storage failed"));
         assert_eq!(error(502, "", Does::Writes), Error::Uncertain);

@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::BytesMut;
 use http::{HeaderName, HeaderValue, Method, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -18,8 +17,9 @@ use super::{
     exchange::{Does, To, Tries},
 };
 use crate::{
-    Below, Entry, Error, Key, Result, Value,
-    json::{key_from_json, key_to_path, value_from_json},
+    Below, Entry, Error, Key, Result,
+    json::{key_from_json, key_to_path},
+    rest::entry_from_json,
 };
 
 /// Entries of one event.
@@ -158,18 +158,10 @@ impl RemoteChanges {
 }
 
 fn entry(json: &Json) -> Result<(Key, Option<Entry>)> {
-    let unreadable = || answer::unreadable(Does::Reads);
-    let key = key_from_json(json.get("key").ok_or_else(unreadable)?)?;
-    let Some(stamp) = json.get("versionstamp").and_then(Json::as_str) else { return Ok((key, None)) };
-    let value = value(json.get("value").ok_or_else(unreadable)?)?;
-    Ok((key.clone(), Some(Entry { key, value, versionstamp: stamp.parse()?, expires_at: None })))
-}
-
-/// A value, or one that JSON cannot show, as its bytes.
-fn value(json: &Json) -> Result<Value> {
-    let bytes = json.get("__type").is_some_and(|name| name == "v8").then(|| json.get("value")).flatten();
-    match bytes.and_then(Json::as_str).and_then(|text| BASE64_STANDARD.decode(text).ok()) {
-        Some(bytes) => Ok(Value::V8(bytes.into())),
-        None => value_from_json(json, None),
+    if json.get("versionstamp").is_some_and(Json::is_string) {
+        let entry = answer::read(entry_from_json(json), Does::Reads)?;
+        return Ok((entry.key.clone(), Some(entry)));
     }
+    let key = json.get("key").ok_or_else(|| answer::unreadable(Does::Reads))?;
+    Ok((answer::read(key_from_json(key), Does::Reads)?, None))
 }

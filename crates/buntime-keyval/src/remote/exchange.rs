@@ -9,7 +9,7 @@ use buntime_http::{
     upstream::{Upstream, UpstreamOptions},
 };
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt;
 
 use super::{Inner, RemoteOptions, answer, answer::Failed, metadata::Metadata};
@@ -66,7 +66,7 @@ impl Exchange {
         Ok(Self { upstream: connect(&uri)?, path, token: bearer(token)?, max_answer: options.max_answer })
     }
 
-    /// Sends a request and returns the answer, if it is a 200, as soon as its head is there.
+    /// Sends a request and returns the answer, if it is a 2xx, as soon as its head is there.
     pub(super) async fn open(&self, to: To<'_>, body: Vec<u8>, does: Does) -> Result<Response<Body>, Failed> {
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = to.method;
@@ -83,25 +83,35 @@ impl Exchange {
             Retry::Safe => Failed::harmless(error.to_string()),
             _ => Failed::unanswered(does, error.to_string()),
         })?;
-        if response.status() == StatusCode::OK {
+        if response.status().is_success() {
             return Ok(response);
         }
         let (head, body) = response.into_parts();
+        let code = head.headers.get(Error::HEADER).and_then(|code| code.to_str().ok());
         let words = limited(body, 16 << 10).collect().await.map(http_body_util::Collected::to_bytes);
         let words = words.unwrap_or_default();
-        Err(answer::refused(head.status, &String::from_utf8_lossy(&words), does))
+        Err(answer::refused(head.status, code, &String::from_utf8_lossy(&words), does))
     }
 
     /// The same, and its body whole.
     pub(super) async fn whole(&self, to: To<'_>, body: Vec<u8>, does: Does) -> Result<Bytes, Failed> {
-        let body = self.open(to, body, does).await?.into_body();
+        Ok(self.whole_with_headers(to, body, does).await?.1)
+    }
+
+    pub(super) async fn whole_with_headers(
+        &self,
+        to: To<'_>,
+        body: Vec<u8>,
+        does: Does,
+    ) -> Result<(HeaderMap, Bytes), Failed> {
+        let (head, body) = self.open(to, body, does).await?.into_parts();
         let body = limited(body, self.max_answer).collect().await.map_err(|error| match BodyError::find(&error) {
             Some(BodyError::TooLarge { .. }) if does == Does::Reads => {
                 Failed::never(Error::Refused("The answer is larger than max_answer allows; ask for less".into()))
             }
             _ => Failed::unanswered(does, "the answer broke off"),
         })?;
-        Ok(body.to_bytes())
+        Ok((head.headers, body.to_bytes()))
     }
 }
 
@@ -126,11 +136,16 @@ impl Tries {
 
     /// The error, if it is the last word.
     pub(super) async fn another(&mut self, failed: Failed) -> Result<()> {
+        self.again(failed).await.map_err(|failed| failed.error)
+    }
+
+    /// The same, with all that is known of it.
+    pub(super) async fn again(&mut self, failed: Failed) -> Result<(), Failed> {
         self.left = self.left.saturating_sub(1);
         // Not all who wait are to come back at once.
         let pause = self.pause.mul_f64(0.5 + fastrand::f64());
         if !failed.again || self.left == 0 || Instant::now() + pause >= self.until {
-            return Err(failed.error);
+            return Err(failed);
         }
         tokio::time::sleep(pause).await;
         self.pause = (self.pause * 2).min(Duration::from_secs(5));

@@ -1,13 +1,17 @@
-//! A store on another machine, by KV Connect: of `plugin-keyval`, or of any other server that speaks it.
+//! A store on another machine, by KV Connect: of `plugin-keyval`, or of any other server that speaks it. What KV Connect has
+//! no words for goes over the REST face of the former.
 //!
 //! What is sent again is what cannot have happened, and reads. A write whose answer was lost is [`Error::Uncertain`]; it is
 //! for the caller to look, or to have put a check into it.
 
 mod answer;
+mod atomic;
 mod below;
+mod dead;
 mod endless;
 mod events;
 mod exchange;
+mod index;
 mod metadata;
 mod queue;
 mod rest;
@@ -119,11 +123,15 @@ impl Remote {
         output.ranges.into_iter().map(entries).collect()
     }
 
-    /// Writes, if every check holds.
+    /// Writes, if every check holds. A message to a named queue, with a priority or with a deduplication key goes only to
+    /// servers with the REST face; all else to any.
     ///
     /// # Errors
     /// As [`Remote::get`], and what the store refuses. Nothing has happened, but for an [`Error::Uncertain`].
     pub async fn commit(&self, write: &Atomic) -> Result<Committed> {
+        if !write.messages.iter().all(wire::carries) {
+            return self.commit_by_rest(write).await;
+        }
         let asked = wire::AtomicWrite::try_from(write)?;
         let answer = self.0.ask("atomic_write", asked.encode_to_vec(), Does::Writes).await?;
         let output = wire::AtomicWriteOutput::decode(answer).map_err(|_| answer::unreadable(Does::Writes))?;
@@ -144,6 +152,7 @@ impl Remote {
     pub fn watch(&self, keys: Vec<Key>) -> RemoteWatch {
         RemoteWatch::new(Arc::clone(&self.0), keys)
     }
+
     /// Watches what is below a prefix: first all there is, then each key that changes. Of servers with the REST face.
     pub fn watch_below(&self, prefix: Key) -> RemoteChanges {
         RemoteChanges::new(Arc::clone(&self.0), prefix)

@@ -8,52 +8,20 @@ use serde_json::{Value as Json, json};
 use super::{
     Remote, answer,
     exchange::Does,
-    rest::{Asked, member, millis, number, text},
+    rest::{Asked, all, member, millis, text},
 };
 use crate::{
     Delivery, Failure, Message, QueueStats, Result,
-    json::{key_to_json, value_from_json, value_to_json},
+    rest::{delivery_from_json, message_to_json, queue_from_json},
 };
 
 /// How long the server waits for a message before it says that there is none.
 const WAIT: Duration = Duration::from_secs(20);
 
-fn now() -> u64 {
+/// This machine's time.
+pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-fn written(message: &Message) -> Result<Json> {
-    let mut options = json!({
-        "queue": message.queue,
-        "backoffSchedule": message.backoff,
-        "keysIfUndelivered": message.keys_if_undelivered.iter().map(key_to_json).collect::<Vec<_>>(),
-        "priority": message.priority,
-    });
-    // The server's clock decides; what is past is at once.
-    let delay = message.ready_at.saturating_sub(now());
-    if delay > 0 {
-        options["delay"] = delay.into();
-    }
-    if let Some(dedup) = &message.dedup {
-        options["dedupKey"] = dedup.as_str().into();
-    }
-    Ok(json!({ "value": value_to_json(&message.payload)?, "options": options }))
-}
-
-fn delivery(json: &Json) -> Result<Delivery> {
-    let small = |name| Ok::<_, crate::Error>(u32::try_from(number(json, name)?).unwrap_or(u32::MAX));
-    Ok(Delivery {
-        id: text(json, "id")?,
-        queue: text(json, "queue")?,
-        payload: value_from_json(member(json, "value")?, None)?,
-        attempts: small("attempts")?,
-        tries: small("maxAttempts")?,
-        lease: text(json, "lease")?,
-        leased_until: number(json, "leasedUntil")?,
-        created_at: number(json, "createdAt")?,
-        priority: u8::try_from(small("priority")?).unwrap_or(u8::MAX),
-    })
 }
 
 /// Queues, of servers with the REST face.
@@ -65,7 +33,7 @@ impl Remote {
     /// As [`Remote::commit`].
     pub async fn enqueue(&self, message: &Message) -> Result<String> {
         let does = if message.dedup.is_some() { Does::Reads } else { Does::Writes };
-        let answer = self.0.rest(Asked::post("/queue/enqueue", written(message)?, does)).await?;
+        let answer = self.0.rest(Asked::post("/queue/enqueue", message_to_json(message, now()), does)).await?;
         text(&answer, "id")
     }
 
@@ -77,7 +45,9 @@ impl Remote {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
-        let body = json!({ "messages": messages.iter().map(written).collect::<Result<Vec<_>>>()? });
+        let now = now();
+        let messages: Vec<Json> = messages.iter().map(|message| message_to_json(message, now)).collect();
+        let body = json!({ "messages": messages });
         let answer = self.0.rest(Asked::post("/queue/enqueue", body, Does::Writes)).await?;
         let ids = member(&answer, "ids")?.as_array().ok_or_else(|| answer::unreadable(Does::Writes))?;
         ids.iter().map(|id| Ok(id.as_str().ok_or_else(|| answer::unreadable(Does::Writes))?.to_owned())).collect()
@@ -110,8 +80,7 @@ impl Remote {
         let (lease, wait, most) = (millis(lease)?, millis(waits)?, most.clamp(1, 1000));
         let path = format!("/queue/poll?queue={queue}&max={most}&lease={lease}&wait={wait}");
         let answer = self.0.rest(Asked { waits, ..Asked::post(&path, Json::Null, Does::Reads) }).await?;
-        let messages = member(&answer, "messages")?.as_array().ok_or_else(|| answer::unreadable(Does::Reads))?;
-        messages.iter().map(delivery).collect()
+        all(member(&answer, "messages")?, delivery_from_json)
     }
 
     /// Finishes messages: they are gone. Says of each whether it was still the consumer's.
@@ -168,15 +137,17 @@ impl Remote {
     /// As [`Remote::get`].
     pub async fn queues(&self) -> Result<Vec<QueueStats>> {
         let answer = self.0.rest(Asked::get("/queue/stats")).await?;
-        let queues = member(&answer, "queues")?.as_array().ok_or_else(|| answer::unreadable(Does::Reads))?;
-        let stats = |queue: &Json| {
-            Ok(QueueStats {
-                queue: text(queue, "queue")?,
-                pending: number(queue, "pending")?,
-                processing: number(queue, "processing")?,
-                dead: number(queue, "dlq")?,
-            })
-        };
-        queues.iter().map(stats).collect()
+        all(member(&answer, "queues")?, queue_from_json)
+    }
+
+    /// What one queue holds.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub async fn queue_stats(&self, queue: &str) -> Result<QueueStats> {
+        let path = format!("/queue/stats?queue={}", utf8_percent_encode(queue, NON_ALPHANUMERIC));
+        let answer = self.0.rest(Asked::get(&path)).await?;
+        let held = all(member(&answer, "queues")?, queue_from_json)?.pop();
+        Ok(held.unwrap_or_else(|| QueueStats { queue: queue.to_owned(), ..QueueStats::default() }))
     }
 }

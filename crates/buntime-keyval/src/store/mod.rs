@@ -1,5 +1,7 @@
 //! One type for stores in this process and on other machines: programs are written once, and told at the start which it is.
 
+mod dead;
+mod index;
 mod list;
 mod queue;
 #[cfg(feature = "typed")]
@@ -159,7 +161,8 @@ impl Store {
         either!(self, it => it.count(&selector.range(None, 1, false)?).await, it.count(selector).await)
     }
 
-    /// Writes, if every check holds.
+    /// Writes, if every check holds. A remote store needs the REST face for messages to named queues, with priorities or with
+    /// deduplication keys, and takes no [`Change::Apply`](crate::Change::Apply).
     ///
     /// # Errors
     /// [`Error::Limit`], and what the changes themselves refuse. Nothing has happened, but for an [`Error::Uncertain`].
@@ -211,6 +214,7 @@ impl Store {
             .boxed(),
         })
     }
+
     /// Watches what is below a prefix: first all there is, then each key that changes. States in between may be left out, the
     /// last one never is. A remote store needs the REST face for it; its watch comes back by itself when its connection is
     /// lost, goes on where it was, and ends with what the store refuses for good.

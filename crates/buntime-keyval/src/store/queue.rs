@@ -1,4 +1,4 @@
-//! Queues. A remote store needs the REST face for all but what [`Store::commit`] enqueues.
+//! Queues. A remote store needs the REST face for all but what [`Store::commit`] puts into the default queue.
 
 use std::time::Duration;
 
@@ -90,5 +90,13 @@ impl Store {
     /// As [`Store::get`].
     pub async fn queues(&self) -> Result<Vec<QueueStats>> {
         either!(self, it => it.queues().await, it.queues().await)
+    }
+
+    /// What one queue holds; nothing, if nobody put anything into it.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn queue_stats(&self, queue: &str) -> Result<QueueStats> {
+        either!(self, it => it.queue_stats(queue).await, it.queue_stats(queue).await)
     }
 }
