@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use buntime_database::sqlite::{Options as File, Sqlite};
 use buntime_keyval::{
-    Atomic, Committed, Engine, Error, Exceeded, Failure, Key, Message, Options, Remote, RemoteOptions, Selector, Store,
-    Value, What, key,
+    Atomic, Committed, Engine, Error, Exceeded, Failure, Index, IndexState, Key, Message, Options, Remote,
+    RemoteOptions, Search, Selector, Store, Value, What, key,
 };
 use buntime_tests::{Gateway, example, soon};
 use futures_util::{StreamExt, TryStreamExt};
@@ -33,6 +33,7 @@ async fn in_this_process() {
     counts(Store::in_engine(&engine).await.unwrap()).await;
     prefixes(Store::in_engine(&engine).await.unwrap()).await;
     queues(Store::in_engine(&engine).await.unwrap()).await;
+    indexes(Store::in_engine(&engine).await.unwrap()).await;
     engine.close().await;
 }
 
@@ -46,6 +47,7 @@ async fn elsewhere() {
     counts(store.clone()).await;
     prefixes(store.clone()).await;
     queues(store.clone()).await;
+    indexes(store.clone()).await;
     // Another namespace is another store.
     let other = Store::connect(&format!("{url}/ns/other"), TOKEN).await.unwrap();
     let all: Vec<_> = other.list(Selector::default()).stream().try_collect().await.unwrap();
@@ -174,6 +176,36 @@ async fn queues(store: Store) {
         store.finish(&[one]).await.unwrap();
     }
     putting.await.unwrap();
+}
+
+/// Indexes, and atomic writes with messages to named queues; the plugin's own tests have the rest of it.
+async fn indexes(store: Store) {
+    let posts = Search { highlight: true, ..Search::new(key!["posts"], "red") };
+    assert!(matches!(store.search(&posts).await, Err(Error::NoIndex(_))));
+    store.declare(Index::sorted(key!["posts"], ["title"]).unique()).await.unwrap();
+    let search = store.declare(Index::search(key!["posts"], ["title"])).await.unwrap();
+    let built = store.built(search.id, LEASE).await.unwrap().unwrap();
+    assert_eq!(built.state, IndexState::Ready);
+    let post = Value::of(&BTreeMap::from([("title", "Red & white")])).unwrap();
+    let write = |n: u32| {
+        let message = Message { dedup: Some(n.to_string()), ..Message::new(Value::U64(n.into())).to("posts") };
+        Atomic::new().set(key!["posts", n], post.clone()).enqueue(message)
+    };
+    let stamp = store.write(write(1)).await.unwrap();
+    assert!(matches!(store.write(write(2)).await, Err(Error::Unique(_))));
+    assert_eq!(store.commit(write(3).check(key!["posts", 1], None)).await, Ok(Committed::No(vec![0])));
+    let hits = store.search(&posts).await.unwrap().hits;
+    assert_eq!((hits.len(), hits[0].entry.versionstamp), (1, stamp));
+    assert_eq!(hits[0].snippets[0].html(), "<mark>Red</mark> &amp; white");
+    let got = store.receive("posts", 10, LEASE).await.unwrap();
+    assert_eq!((got.len(), &got[0].payload), (1, &Value::U64(1)));
+    let failure = Failure { last: true, ..Failure::default() };
+    assert!(store.fail(&got[0], failure).await.unwrap());
+    let dead = store.dead_letters(Some("posts"), 10, 0).await.unwrap();
+    assert!(
+        store.requeue(&dead[0].id).await.unwrap().is_some() && !store.delete_dead_letter(&dead[0].id).await.unwrap()
+    );
+    assert_eq!(store.queue_stats("posts").await.unwrap().pending, 1);
 }
 
 /// A watch over a connection that is lost with its server, and calls while it is gone.
