@@ -1,5 +1,7 @@
 //! Rows as they are read: for who makes something else of them, and would only throw [`Rows`](crate::Rows) away.
 
+use std::cell::Cell;
+
 use crate::{Error, ErrorKind, Result, Value};
 
 /// A value where it lies.
@@ -60,35 +62,60 @@ pub struct RowRef<'a>(Lies<'a>);
 #[derive(Clone, Copy, Debug)]
 enum Lies<'a> {
     Read(&'a [Value]),
-    Sqlite(&'a rusqlite::Row<'a>),
+    Sqlite(&'a rusqlite::Row<'a>, &'a Weight),
+}
+
+/// What rows may take in bytes, all together; what nobody looks at takes nothing.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    most: usize,
+    left: Cell<usize>,
+}
+
+impl Weight {
+    pub(crate) fn most(bytes: usize) -> Self {
+        Self { most: bytes, left: Cell::new(bytes) }
+    }
+
+    /// A value of that size was looked at, and has not been copied yet.
+    fn take(&self, bytes: usize) -> Result<()> {
+        let left = self.left.get().checked_sub(bytes).ok_or_else(|| {
+            let limit = format!("the rows take more than {} bytes; ask for fewer (LIMIT)", self.most);
+            Error::new(ErrorKind::TooBig, limit)
+        })?;
+        self.left.set(left);
+        Ok(())
+    }
 }
 
 impl<'a> RowRef<'a> {
-    pub(crate) fn of_sqlite(row: &'a rusqlite::Row<'a>) -> Self {
-        Self(Lies::Sqlite(row))
+    pub(crate) fn of_sqlite(row: &'a rusqlite::Row<'a>, weight: &'a Weight) -> Self {
+        Self(Lies::Sqlite(row, weight))
     }
 
     /// The value of a column by position, from 0.
     ///
     /// # Errors
-    /// [`ErrorKind::Column`] when there is no such column, or it holds text that is not UTF-8.
+    /// [`ErrorKind::Column`] when there is no such column, or it holds text that is not UTF-8; [`ErrorKind::TooBig`] when what
+    /// was looked at takes more than rows may.
     pub fn at(&self, column: usize) -> Result<ValueRef<'a>> {
         let none = || Error::new(ErrorKind::Column, format!("no column {column}"));
-        let value = match self.0 {
+        let (value, weight) = match self.0 {
             Lies::Read(values) => return values.get(column).map(ValueRef::from).ok_or_else(none),
-            Lies::Sqlite(row) => row.get_ref(column).map_err(|_| none())?,
+            Lies::Sqlite(row, weight) => (row.get_ref(column).map_err(|_| none())?, weight),
         };
-        Ok(match value {
-            rusqlite::types::ValueRef::Null => ValueRef::Null,
-            rusqlite::types::ValueRef::Integer(integer) => ValueRef::Integer(integer),
-            rusqlite::types::ValueRef::Real(real) => ValueRef::Real(real),
-            rusqlite::types::ValueRef::Blob(blob) => ValueRef::Blob(blob),
-            rusqlite::types::ValueRef::Text(text) => {
-                ValueRef::Text(str::from_utf8(text).map_err(|_| {
+        let value =
+            match value {
+                rusqlite::types::ValueRef::Null => ValueRef::Null,
+                rusqlite::types::ValueRef::Integer(integer) => ValueRef::Integer(integer),
+                rusqlite::types::ValueRef::Real(real) => ValueRef::Real(real),
+                rusqlite::types::ValueRef::Blob(blob) => ValueRef::Blob(blob),
+                rusqlite::types::ValueRef::Text(text) => ValueRef::Text(str::from_utf8(text).map_err(|_| {
                     Error::new(ErrorKind::Column, format!("column {column} holds text that is not UTF-8"))
-                })?)
-            }
-        })
+                })?),
+            };
+        weight.take(value.size())?;
+        Ok(value)
     }
 }
 

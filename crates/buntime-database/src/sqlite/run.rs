@@ -6,7 +6,7 @@ use rusqlite::{
 };
 
 use super::{connection::Guarded, errors, guard::Guard};
-use crate::{Error, ErrorKind, Outcome, Result, RowRef, Rows, Sink, Statement, Value};
+use crate::{Error, ErrorKind, Outcome, Result, RowRef, Rows, Sink, Statement, Value, sink::Weight};
 
 /// Longer statements are compiled each time: they are generated, and would fill the cache with what comes once.
 const CACHED_LENGTH: usize = 16 * 1024;
@@ -34,13 +34,8 @@ pub(super) fn show(on: &Guarded, statement: &Statement, max_bytes: usize, sink: 
             return Ok(false);
         }
         bind(compiled, &statement.args, &on.guard)?;
-        let mut left = max_bytes;
-        each(compiled, &on.guard, |row| {
-            for column in 0..row.as_ref().column_count() {
-                weigh(RowRef::of_sqlite(row).at(column)?.size(), &mut left, max_bytes)?;
-            }
-            sink.row(RowRef::of_sqlite(row))
-        })?;
+        let weight = Weight::most(max_bytes);
+        each(compiled, &on.guard, |row| sink.row(RowRef::of_sqlite(row, &weight)))?;
         Ok(true)
     })
 }
@@ -130,14 +125,12 @@ fn bind(compiled: &mut Compiled<'_>, args: &[Value], guard: &Guard) -> Result<()
 
 fn collect(compiled: &mut Compiled<'_>, guard: &Guard, max_bytes: usize) -> Result<Rows> {
     let mut values = Vec::new();
-    let mut left = max_bytes;
+    let weight = Weight::most(max_bytes);
     each(compiled, guard, |row| {
         let width = row.as_ref().column_count();
         let mut line = Vec::with_capacity(width);
         for column in 0..width {
-            let value = RowRef::of_sqlite(row).at(column)?;
-            weigh(value.size(), &mut left, max_bytes)?;
-            line.push(value.into());
+            line.push(RowRef::of_sqlite(row, &weight).at(column)?.into());
         }
         values.push(line);
         Ok(())
@@ -164,14 +157,6 @@ fn each(
     while let Some(row) = rows.next().map_err(fail)? {
         take(row)?;
     }
-    Ok(())
-}
-
-/// Takes from what is left of the bytes that rows may take, before they are copied.
-fn weigh(bytes: usize, left: &mut usize, most: usize) -> Result<()> {
-    *left = left.checked_sub(bytes).ok_or_else(|| {
-        Error::new(ErrorKind::TooBig, format!("the rows take more than {most} bytes; ask for fewer (LIMIT)"))
-    })?;
     Ok(())
 }
 

@@ -25,11 +25,21 @@ pub(super) struct Frames {
     lost_count: bool,
     last: u32,
     requests: u64,
+    whole: u64,
 }
 
 impl Frames {
     pub(super) fn new() -> Self {
-        Self { skip: PREFACE, head: [0; HEAD], have: 0, open: Vec::new(), lost_count: false, last: 0, requests: 0 }
+        Self {
+            skip: PREFACE,
+            head: [0; HEAD],
+            have: 0,
+            open: Vec::new(),
+            lost_count: false,
+            last: 0,
+            requests: 0,
+            whole: 0,
+        }
     }
 
     /// These bytes passed.
@@ -57,6 +67,11 @@ impl Frames {
         self.skip > 0 || self.have > 0 || self.lost_count || !self.open.is_empty()
     }
 
+    /// How many requests are whole.
+    pub(super) fn whole(&self) -> u64 {
+        self.whole
+    }
+
     /// How many requests have begun.
     pub(super) fn requests(&self) -> u64 {
         self.requests
@@ -66,7 +81,8 @@ impl Frames {
         let [a, b, c, kind, flags, id @ ..] = self.head;
         self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         let stream = u32::from_be_bytes(id) & (u32::MAX >> 1);
-        let ends = flags & END_STREAM != 0;
+        let ends = matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0;
+        self.whole += u64::from(ends);
         match kind {
             HEADERS if stream > self.last => {
                 self.last = stream;
@@ -77,7 +93,7 @@ impl Frames {
                     self.lost_count = true;
                 }
             }
-            HEADERS | DATA if ends => self.open.retain(|open| *open != stream),
+            _ if ends => self.open.retain(|open| *open != stream),
             RST_STREAM => self.open.retain(|open| *open != stream),
             _ => {}
         }

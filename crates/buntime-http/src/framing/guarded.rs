@@ -191,12 +191,14 @@ impl<T: AsyncRead + Acknowledge + Unpin> GuardedIo<T> {
             out.put_slice(part.filled());
         }
         let got = out.filled()[before..].len();
-        let known = pace.frames.requests();
+        let (known, whole) = (pace.frames.requests(), pace.frames.whole());
         pace.frames.feed(&out.filled()[before..]);
         let brought = pace.frames.requests() > known;
         pace.paused = (brought && got >= FEW).then_some(turn);
         pace.is_wide = !brought && got >= FEW;
-        if got > 0 && pace.frames.awaits_more() {
+        // An answer acknowledges what it answers. Without one a client may hold back its next request: a window that was
+        // opened wider is in a packet of its own.
+        if got > 0 && (pace.frames.awaits_more() || pace.frames.whole() == whole) {
             self.inner.acknowledge();
         }
         Poll::Ready(Ok(()))

@@ -1,7 +1,10 @@
 //! What was read, as bytes: the message [`SnapshotReadOutput`](super::SnapshotReadOutput) without making it first, which
 //! would copy every key and value twice.
 
-use prost::encoding::{encode_varint, encoded_len_varint};
+use prost::{
+    bytes::Bytes,
+    encoding::{encode_varint, encoded_len_varint},
+};
 
 use super::ReadStatus;
 use crate::{Entry, EntryRef, ValueRef};
@@ -17,28 +20,44 @@ const VERSIONSTAMP: u8 = tag(4, LENGTH_DELIMITED);
 const STRONGLY_CONSISTENT: u8 = tag(4, 0);
 const STATUS: u8 = tag(8, 0);
 
+/// Behind the ranges: it went well, and is the newest there is.
+const WELL: [u8; 4] = [STRONGLY_CONSISTENT, 1, STATUS, ReadStatus::Success as u8];
+
 const fn tag(field: u8, kind: u8) -> u8 {
     field << 3 | kind
 }
 
+/// Room for what stands before a range: a tag and a length.
+const GAP: usize = 11;
+
 /// The answer to a snapshot read that went well: what each range has, the newest there is.
-pub fn found(ranges: &[Vec<Entry>]) -> Vec<u8> {
-    let entries = |entries: &Vec<Entry>| {
+pub fn found(ranges: &[Vec<Entry>]) -> Bytes {
+    let mut out = Vec::new();
+    for entries in ranges {
         let mut range = FoundRange::new();
         entries.iter().for_each(|entry| range.push(entry.into()));
-        range
-    };
-    FoundRange::answer(&ranges.iter().map(entries).collect::<Vec<_>>())
+        out.extend_from_slice(range.headed());
+    }
+    out.extend(WELL);
+    out.into()
 }
 
 /// What one range has, written entry by entry.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FoundRange(Vec<u8>);
+
+impl Default for FoundRange {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl FoundRange {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self::default()
+        let mut bytes = Vec::with_capacity(512);
+        bytes.resize(GAP, 0);
+        Self(bytes)
     }
 
     /// One more.
@@ -63,18 +82,24 @@ impl FoundRange {
 
     /// Forgets what it has.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.0.truncate(GAP);
     }
 
-    /// The answer that has these.
-    pub fn answer(ranges: &[Self]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(ranges.iter().map(|range| field(range.0.len())).sum::<usize>() + 4);
-        for Self(entries) in ranges {
-            head(RANGE, entries.len(), &mut out);
-            out.extend_from_slice(entries);
-        }
-        out.extend([STRONGLY_CONSISTENT, 1, STATUS, ReadStatus::Success as u8]);
-        out
+    /// The answer to a snapshot read that asked for this range alone.
+    pub fn answer(mut self) -> Bytes {
+        let start = GAP - self.headed().len().saturating_sub(self.0.len() - GAP);
+        self.0.extend(WELL);
+        Bytes::from(self.0).slice(start..)
+    }
+
+    /// With its tag and length, which are put into the gap.
+    fn headed(&mut self) -> &[u8] {
+        let length = self.0.len() - GAP;
+        let mut before = Vec::with_capacity(GAP);
+        head(RANGE, length, &mut before);
+        let start = GAP - before.len();
+        self.0[start..GAP].copy_from_slice(&before);
+        &self.0[start..]
     }
 }
 
@@ -116,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_what_the_message_would_be(ranges in prop::collection::vec(prop::collection::vec(any_entry(), 0..5), 0..5)) {
+        fn is_what_the_message_would_be(ranges in prop::collection::vec(prop::collection::vec(any_entry(), 0..5), 0..4)) {
             let output = SnapshotReadOutput {
                 ranges: ranges
                     .iter()
@@ -127,7 +152,14 @@ mod tests {
                 status: ReadStatus::Success.into(),
             };
             // An empty key or value is left out by prost, which reads alike.
-            prop_assert_eq!(SnapshotReadOutput::decode(&*found(&ranges)), Ok(output));
+            prop_assert_eq!(SnapshotReadOutput::decode(found(&ranges)), Ok(output));
+            if let [entries] = &*ranges {
+                let mut range = FoundRange::new();
+                range.push(EntryRef { key: b"void", value: ValueRef::Bytes(b""), versionstamp: Versionstamp::new(1) });
+                range.clear();
+                entries.iter().for_each(|entry| range.push(entry.into()));
+                prop_assert_eq!(range.answer(), found(&ranges));
+            }
         }
     }
 }

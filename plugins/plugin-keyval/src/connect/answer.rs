@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use buntime_keyval::Error;
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use prost::Message;
 
@@ -63,7 +64,7 @@ impl IntoResponse for Refused {
 }
 
 /// A message as the body.
-pub(super) fn protobuf(message: Vec<u8>) -> Response {
+pub(super) fn protobuf(message: Bytes) -> Response {
     const TYPE: HeaderValue = HeaderValue::from_static("application/x-protobuf");
     ([(header::CONTENT_TYPE, TYPE)], message).into_response()
 }

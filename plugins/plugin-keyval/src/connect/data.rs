@@ -27,11 +27,11 @@ pub(super) async fn snapshot_read(
 }
 
 /// The answer. Most ask for one range, whose entries are written as they are read.
-async fn found(namespace: &Namespace, ranges: &[Range]) -> Result<Vec<u8>> {
+async fn found(namespace: &Namespace, ranges: &[Range]) -> Result<Bytes> {
     if let [range] = ranges {
         let mut found = wire::FoundRange::new();
         namespace.snapshot_into(range, &mut found).await?;
-        return Ok(wire::FoundRange::answer(&[found]));
+        return Ok(found.answer());
     }
     Ok(wire::found(&namespace.snapshot(ranges).await?))
 }
@@ -57,5 +57,5 @@ pub(super) async fn atomic_write(
             failed_checks: failed.into_iter().filter_map(|at| u32::try_from(at).ok()).collect(),
         },
     };
-    Ok(protobuf(output.encode_to_vec()))
+    Ok(protobuf(output.encode_to_vec().into()))
 }
