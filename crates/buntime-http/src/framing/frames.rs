@@ -25,6 +25,8 @@ pub(super) struct Frames {
     lost_count: bool,
     last: u32,
     requests: u64,
+    /// The frame at hand is the last of its request.
+    ends: bool,
     whole: u64,
 }
 
@@ -38,6 +40,7 @@ impl Frames {
             lost_count: false,
             last: 0,
             requests: 0,
+            ends: false,
             whole: 0,
         }
     }
@@ -49,6 +52,7 @@ impl Frames {
                 let passed = self.skip.min(bytes.len());
                 self.skip -= passed;
                 bytes = &bytes[passed..];
+                self.note_end();
                 continue;
             }
             let taken = (HEAD - self.have).min(bytes.len());
@@ -58,6 +62,7 @@ impl Frames {
             if self.have == HEAD {
                 self.have = 0;
                 self.frame();
+                self.note_end();
             }
         }
     }
@@ -77,12 +82,20 @@ impl Frames {
         self.requests
     }
 
+    /// Counts the request that ends with a frame, once that has passed.
+    fn note_end(&mut self) {
+        if self.skip == 0 && self.ends {
+            self.ends = false;
+            self.whole += 1;
+        }
+    }
+
     fn frame(&mut self) {
         let [a, b, c, kind, flags, id @ ..] = self.head;
         self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         let stream = u32::from_be_bytes(id) & (u32::MAX >> 1);
         let ends = matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0;
-        self.whole += u64::from(ends);
+        self.ends = ends;
         match kind {
             HEADERS if stream > self.last => {
                 self.last = stream;
@@ -100,17 +113,19 @@ impl Frames {
     }
 }
 
+/// A frame, as it is sent.
+#[cfg(test)]
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
-        bytes.extend([kind, flags]);
-        bytes.extend(stream.to_be_bytes());
-        bytes.extend(payload);
-        bytes
-    }
 
     #[test]
     fn a_request_is_whole_when_its_stream_ends() {
