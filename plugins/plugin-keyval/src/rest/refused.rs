@@ -64,7 +64,7 @@ impl From<Refusal> for Refused {
 impl From<Kv> for Refused {
     fn from(error: Kv) -> Self {
         let kind = match &error {
-            Kv::Limit(_) => ErrorKind::PayloadTooLarge,
+            Kv::Limit(_) | Kv::TooBig => ErrorKind::PayloadTooLarge,
             Kv::Full | Kv::Quota(_) => ErrorKind::InsufficientStorage,
             Kv::Unavailable(_) => ErrorKind::OverCapacity,
             Kv::Closed => ErrorKind::ShuttingDown,

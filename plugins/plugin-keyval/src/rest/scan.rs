@@ -1,11 +1,11 @@
 //! Reading many entries: pages of a selection, and walks through all of it.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use buntime_keyval::{Entry, Key, Namespace, Range, Selector, cursor, filter::Filter};
+use buntime_keyval::{Entry, Error, Key, Namespace, Range, Selector, cursor, filter::Filter};
 
 use super::Refused;
 
-/// Bytes that one step of a walk reads at most, or little more.
+/// Bytes that one step of a walk reads at most, or little more; a list that has as many ends there, too.
 const STEP_BYTES: usize = 16 << 20;
 /// Entries that are looked at for one page of those a filter picks; past that the page ends, and the next goes on.
 const LOOKED_AT: usize = 100_000;
@@ -56,21 +56,15 @@ impl Selection {
         Ok(Range { start: first.into(), end: last.into(), limit: u32::MAX, reverse: self.reverse })
     }
 
-    /// The next entries, at most so many. Without a filter they are as of one moment.
+    /// The next entries, at most so many, and fewer if they are large. Without a filter they are as of one moment.
     pub(super) async fn page(&self, kv: &Namespace, limit: u32) -> Result<Page, Refused> {
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let range = self.range()?;
         let Some(filter) = &self.filter else {
-            // One more shows whether there are more.
-            let range = Range { limit: limit.saturating_add(1), ..range };
-            let mut entries = kv.snapshot(&[range]).await?.pop().unwrap_or_default();
-            let more = entries.len() > most;
-            entries.truncate(most);
-            let cursor = entries.last().filter(|_| more).map(|last| cursor(&last.key));
-            return Ok(Page { entries, cursor });
+            return plain(kv, range, limit).await;
         };
         let mut walk = Walk::new(range);
-        let (mut page, mut looked) = (Page::default(), 0);
+        let (mut page, mut looked, mut bytes) = (Page::default(), 0, 0);
         loop {
             let step = walk.next(kv).await?;
             let Some(last) = step.last().map(|entry| cursor(&entry.key)) else { return Ok(page) };
@@ -78,8 +72,9 @@ impl Selection {
             for entry in step {
                 if filter.matches(&entry.value) {
                     let here = cursor(&entry.key);
+                    bytes += entry.value.size();
                     page.entries.push(entry);
-                    if page.entries.len() == most {
+                    if page.entries.len() == most || bytes >= STEP_BYTES {
                         page.cursor = Some(here);
                         return Ok(page);
                     }
@@ -92,10 +87,11 @@ impl Selection {
         }
     }
 
-    /// The first of them, at most so many, however many have to be looked at.
+    /// The first of them, at most so many, however many have to be looked at, and fewer if they are large.
     pub(super) async fn first(mut self, kv: &Namespace, limit: u32) -> Result<Page, Refused> {
         let mut all = self.page(kv, limit).await?;
-        while let Some(on) = all.cursor.take_if(|_| all.entries.len() < usize::try_from(limit).unwrap_or(usize::MAX)) {
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        while let Some(on) = all.cursor.take_if(|_| all.entries.len() < most && size(&all.entries) < STEP_BYTES) {
             self.cursor = Some(on);
             let left = limit - u32::try_from(all.entries.len()).unwrap_or(limit);
             let next = self.page(kv, left).await?;
@@ -104,6 +100,33 @@ impl Selection {
         }
         Ok(all)
     }
+}
+
+/// A page of whatever is in a range, as of one moment: so many entries, or, if those are more than can be read at once, as
+/// many as can be.
+async fn plain(kv: &Namespace, range: Range, mut limit: u32) -> Result<Page, Refused> {
+    loop {
+        // One more shows whether there are more.
+        let range = Range { limit: limit.saturating_add(1), ..range.clone() };
+        let mut entries = match kv.snapshot(&[range]).await {
+            Ok(mut found) => found.pop().unwrap_or_default(),
+            Err(Error::TooBig) if limit > 1 => {
+                limit /= 2;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = entries.len() > most;
+        entries.truncate(most);
+        let cursor = entries.last().filter(|_| more).map(|last| cursor(&last.key));
+        return Ok(Page { entries, cursor });
+    }
+}
+
+/// Bytes of their values.
+fn size(entries: &[Entry]) -> usize {
+    entries.iter().map(|entry| entry.value.size()).sum()
 }
 
 /// A way through a range, step by step. Each step sees one moment.

@@ -231,3 +231,25 @@ async fn very_much_is_deleted_in_parts_or_refused_whole() {
     assert_eq!(some.await.ok()["deletedCount"], 200);
     assert_eq!(world.delete("/api/keys/much").await.ok()["deletedCount"], 10_300);
 }
+
+#[tokio::test]
+async fn what_is_too_large_for_one_answer_comes_in_shorter_pages() {
+    let world = World::narrow(256 << 10).await;
+    let keys: Vec<Value> = (0..10).map(|n| json!(["l", n])).collect();
+    for n in 0..10 {
+        world.put(&format!("/api/keys/l/{n}"), &json!("x".repeat(60_000))).await.ok();
+    }
+    let (mut seen, mut lists, mut cursor) = (Vec::new(), 0, String::new());
+    while seen.is_empty() || !cursor.is_empty() {
+        let list = world.get(&format!("/api/keys?prefix=l&limit=10&cursor={cursor}")).await;
+        seen.extend(list.ok().as_array().unwrap().iter().map(|entry| entry["key"].clone()));
+        cursor = list.header("x-cursor").to_owned();
+        lists += 1;
+    }
+    assert_eq!(seen, keys);
+    assert!(lists == 1, "a list goes on by itself while it is small: {lists}");
+    let page = world.get("/api/keys/paginate?prefix=l&limit=10").await.ok();
+    assert!(page["hasMore"] == true && page["entries"].as_array().unwrap().len() < 10, "{}", page["hasMore"]);
+    let (status, words) = world.post("/api/keys/batch", &json!({ "keys": keys })).await.error();
+    assert_eq!((status, words.as_str()), (413, "That is more than can be read or written at once; ask for less"));
+}

@@ -61,19 +61,28 @@ impl World {
     }
 
     pub(crate) async fn with(settings: Value) -> Self {
-        Self::of(settings, |runtime| runtime).await
+        Self::of(settings, Options::memory(), |runtime| runtime).await
     }
 
     /// With another plugin.
     pub(crate) async fn beside(plugin: impl Plugin) -> Self {
-        Self::of(json!({}), |runtime| runtime.plugin(plugin, json!({}))).await
+        Self::of(json!({}), Options::memory(), |runtime| runtime.plugin(plugin, json!({}))).await
     }
 
-    async fn of(mut settings: Value, more: impl FnOnce(TestRuntimeBuilder) -> TestRuntimeBuilder) -> Self {
+    /// On a database that returns so many bytes at once.
+    pub(crate) async fn narrow(bytes: usize) -> Self {
+        Self::of(json!({}), Options::memory().with_max_result_bytes(bytes), |runtime| runtime).await
+    }
+
+    async fn of(
+        mut settings: Value,
+        database: Options,
+        more: impl FnOnce(TestRuntimeBuilder) -> TestRuntimeBuilder,
+    ) -> Self {
         settings["accessTokens"] = json!([TOKEN]);
         // Its client wants one, though nothing here is encrypted.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let sqlite = Sqlite::open(Options::memory()).await.expect("a database in memory");
+        let sqlite = Sqlite::open(database).await.expect("a database in memory");
         let services = Services::default();
         services.provide::<Registry>(Arc::new(Registry::builder().add(Arc::new(sqlite), true).build().expect("one")));
         let runtime = TestRuntime::builder().plugin(KeyvalPlugin, settings).services(services);
