@@ -313,7 +313,8 @@ fn connect() -> Map<String, Value> {
         json!({ "post": {
             "summary": summary,
             "requestBody": { "content": { "application/x-protobuf": { "schema": { "type": "string", "format": "binary" } } } },
-            "responses": { "200": { "description": answer }, "400": { "description": "It makes no sense" },
+            "responses": { "200": { "description": answer }, "400": { "description": "It makes no sense, or the store failed" },
+                "409": { "description": "The namespace is full, or the write may have happened" },
                 "413": { "description": "Over a limit, which is named" }, "507": { "description": "No space is left" } } } })
     };
     let paths = [

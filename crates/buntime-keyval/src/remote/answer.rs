@@ -85,7 +85,11 @@ fn by_status(status: StatusCode, words: &str, does: Does) -> Failed {
         400 if words.starts_with("This is another database") => lost(Error::Unavailable(own()), true),
         401 | 403 => lost(Error::Denied(own()), false),
         404 | 405 => Failed::never(Error::Invalid(format!("There is no store at this URL ({status})").into())),
+        // KV Connect says neither with a 5xx, which Deno would send again.
+        409 if is(words, &Error::Uncertain) => Failed::never(Error::Uncertain),
+        409 if words.starts_with("The namespace is full (max ") => Failed::never(Error::Quota(own())),
         409 => Failed::never(Error::Refused(own())),
+        413 if is(words, &Error::TooBig) => Failed::never(Error::TooBig),
         413 => Failed::never(Exceeded::read(words).map_or_else(|| Error::Refused(own()), Error::Limit)),
         507 if is(words, &Error::Full) => Failed::never(Error::Full),
         507 => Failed::never(Error::Quota(own())),
@@ -94,6 +98,7 @@ fn by_status(status: StatusCode, words: &str, does: Does) -> Failed {
         400..=499 if ["Failed to perform '", "Cannot sum "].iter().any(|start| words.starts_with(start)) => {
             Failed::never(Error::TypeMismatch(own()))
         }
+        400 if is(words, &Error::Database(Cow::Borrowed(""))) => Failed::never(Error::Database(own())),
         400..=499 => Failed::never(Error::Invalid(own())),
         // Says the store itself, and means that nothing happened.
         503 if is(words, &unavailable) || is(words, &Error::Closed) => Failed::harmless(own()),
@@ -119,7 +124,12 @@ mod tests {
         }
         assert_eq!(error(507, "The storage is full", Does::Writes), Error::Full);
         let quota = "The namespace is full (max 3 entries)";
-        assert_eq!(error(507, quota, Does::Writes), Error::Quota(quota.into()));
+        for status in [409, 507] {
+            assert_eq!(error(status, quota, Does::Writes), Error::Quota(quota.into()));
+        }
+        assert_eq!(error(409, &Error::Uncertain.to_string(), Does::Writes), Error::Uncertain);
+        assert_eq!(error(413, &Error::TooBig.to_string(), Does::Writes), Error::TooBig);
+        assert_eq!(error(400, "The storage failed", Does::Writes), Error::Database("The storage failed".into()));
         let mismatch = "Failed to perform 'sum' mutation on a non-U64 value in the database";
         assert_eq!(error(400, mismatch, Does::Writes), Error::TypeMismatch(mismatch.into()));
         assert_eq!(error(400, &Error::SumOutOfRange.to_string(), Does::Writes), Error::SumOutOfRange);

@@ -33,14 +33,16 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// Clients try again what is answered with a 5xx, so these are only for what may pass.
+/// Deno's clients try again for ever what is answered with a 5xx, so these are only for what passes without them: the
+/// store cannot be reached, or no space is left. A full namespace stays so; what may have happened must not happen twice;
+/// and what the store failed at it fails at again, whosever fault it is.
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         let status = match &error {
-            Error::Limit(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Full | Error::Quota(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Error::Limit(_) | Error::TooBig => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Quota(_) | Error::Uncertain => StatusCode::CONFLICT,
+            Error::Full => StatusCode::INSUFFICIENT_STORAGE,
             Error::Unavailable(_) | Error::Closed => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Database(_) | Error::Uncertain => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };
         if let Error::Database(detail) | Error::Unavailable(detail) = &error {
@@ -72,4 +74,20 @@ pub(super) fn protobuf(message: Bytes) -> Response {
 /// A message out of a body.
 pub(super) fn read<M: Message + Default>(body: &[u8]) -> Result<M, Refused> {
     M::decode(body).map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "The body is not the message that belongs here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_passes_is_asked_for_again() {
+        let status = |error: Error| Refused::from(error).status.as_u16();
+        assert_eq!(
+            [status(Error::Full), status(Error::Unavailable("".into())), status(Error::Closed)],
+            [507, 503, 503]
+        );
+        assert_eq!([status(Error::Quota("".into())), status(Error::Uncertain), status(Error::TooBig)], [409, 409, 413]);
+        assert_eq!([status(Error::Database("".into())), status(Error::SumOutOfRange)], [400, 400]);
+    }
 }
