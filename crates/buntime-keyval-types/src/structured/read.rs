@@ -11,14 +11,31 @@ use crate::{Error, Result};
 /// errors.
 const FORMATS: RangeInclusive<u32> = 13..=16;
 
+/// Node's numbers of views; a `Buffer`, the second `Uint8Array`, is one to others.
+const NODES: [ViewKind; 13] = [
+    ViewKind::Int8,
+    ViewKind::Uint8,
+    ViewKind::Uint8Clamped,
+    ViewKind::Int16,
+    ViewKind::Uint16,
+    ViewKind::Int32,
+    ViewKind::Uint32,
+    ViewKind::Float32,
+    ViewKind::Float64,
+    ViewKind::Data,
+    ViewKind::Uint8,
+    ViewKind::BigInt64,
+    ViewKind::BigUint64,
+];
+
 impl Structured {
     /// From what V8 serialized.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if it is not that, is nested deeper than [`MAX_DEPTH`], or has what cannot be stored:
-    /// shared or transferred memory, WebAssembly, objects of the host.
+    /// shared or transferred memory, WebAssembly, objects of the host other than Node's views.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut reader = Reader { rest: bytes, version: 0, buffers: Vec::new(), depth: 0 };
+        let mut reader = Reader { rest: bytes, version: 0, ids: Vec::new(), buffers: Vec::new(), depth: 0 };
         if reader.byte()? != 0xff {
             return Err(bad("it does not begin as V8's do"));
         }
@@ -42,7 +59,9 @@ fn bad(why: &'static str) -> Error {
 struct Reader<'a> {
     rest: &'a [u8],
     version: u32,
-    /// Of each object so far: its length if it is a buffer.
+    /// Of each object that was numbered by the writer so far: its number here.
+    ids: Vec<u32>,
+    /// Of each object here so far: its length if it is a buffer.
     buffers: Vec<Option<u32>>,
     depth: usize,
 }
@@ -96,6 +115,7 @@ impl<'a> Reader<'a> {
     }
 
     fn object(&mut self) {
+        self.ids.push(self.buffers.len() as u32);
         self.buffers.push(None);
     }
 
@@ -131,6 +151,7 @@ impl<'a> Reader<'a> {
             b'Z' => Structured::BigInt(self.big()?),
             b'"' | b'c' | b'S' => Structured::String(self.text_of(tag)?),
             b'^' => self.reference()?,
+            b'\\' => self.of_node()?,
             _ => self.object_of(tag)?,
         })
     }
@@ -170,7 +191,6 @@ impl<'a> Reader<'a> {
             }
             b'r' => Structured::Error(Box::new(self.failure()?)),
             b't' | b'u' => return Err(bad("memory that is shared or transferred cannot be stored")),
-            b'\\' => return Err(bad("an object of the host cannot be stored")),
             _ => return Err(bad("it has a tag that is unknown")),
         })
     }
@@ -214,11 +234,8 @@ impl<'a> Reader<'a> {
     }
 
     fn reference(&mut self) -> Result<Structured> {
-        let id = self.varint()?;
-        match (id as usize) < self.buffers.len() {
-            true => Ok(Structured::Reference(id)),
-            false => Err(bad("a reference leads nowhere")),
-        }
+        let id = self.varint()? as usize;
+        self.ids.get(id).map(|id| Structured::Reference(*id)).ok_or_else(|| bad("a reference leads nowhere"))
     }
 
     fn name(&mut self) -> Result<Text> {
@@ -297,6 +314,22 @@ impl<'a> Reader<'a> {
             return Err(bad("a view does not fit its buffer"));
         }
         Ok(Structured::View(Box::new(View { kind, offset, length, flags, buffer })))
+    }
+
+    /// Views as Node's `v8.serialize` writes them, with the bytes that they show: one object there, and two here.
+    fn of_node(&mut self) -> Result<Structured> {
+        let kind = self.varint()?;
+        let kind = usize::try_from(kind).ok().and_then(|kind| NODES.get(kind));
+        let kind = *kind.ok_or_else(|| bad("an object of the host cannot be stored"))?;
+        let length = self.varint()?;
+        let bytes = self.take(length as usize)?.to_vec();
+        if length % kind.size() != 0 {
+            return Err(bad("a view does not fit its buffer"));
+        }
+        self.buffers.push(Some(length));
+        self.object();
+        let buffer = Structured::Buffer(bytes, None);
+        Ok(Structured::View(Box::new(View { kind, offset: 0, length, flags: 0, buffer })))
     }
 
     fn failure(&mut self) -> Result<Failure> {

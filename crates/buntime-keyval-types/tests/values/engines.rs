@@ -126,6 +126,29 @@ fn view(kind: ViewKind, offset: u32, length: u32, flags: u32, buffer: Structured
     Structured::View(Box::new(View { kind, offset, length, flags, buffer }))
 }
 
+/// Of these Node writes the bytes that they show: each is an object of the host, which has no buffer of its own.
+fn nodes_views() -> Vec<Case> {
+    let bytes = |bytes: std::ops::Range<u8>| Structured::Buffer(bytes.collect(), None);
+    let buffer = "Uint8Array.from({ length: 16 }, (_, at) => at).buffer";
+    // Node has had these for longer than the newest kind.
+    let kinds = ViewKind::ALL.iter().filter(|kind| **kind != ViewKind::Float16);
+    let mut all: Vec<Case> = kinds
+        .map(|kind| {
+            let count = if kind.name() == "DataView" { 8 } else { 8 / kind.size() };
+            (format!("new {}({buffer}, 8, {count})", kind.name()), view(*kind, 0, 8, 0, bytes(8..16)))
+        })
+        .collect();
+    // What is numbered behind them is found all the same.
+    let list = list([
+        view(ViewKind::Uint8, 0, 2, 0, bytes(1..3)),
+        Structured::Object(Vec::new()),
+        Structured::Reference(3),
+        Structured::Reference(2),
+    ]);
+    all.push(case("(() => { const v = new Uint8Array([1, 2]), o = {}; return [v, o, o, v]; })()", list));
+    all
+}
+
 /// Node writes these as objects of its own.
 fn views() -> Vec<Case> {
     let bytes = || Structured::Buffer((0..16).collect(), None);
@@ -227,7 +250,7 @@ fn start(program: &str, args: &[&str]) -> Option<Child> {
 fn as_node_has_them() {
     let begin = "const { serialize, deserialize } = require('node:v8');\n\
         const { isDeepStrictEqual } = require('node:util');";
-    agree("node", &["-"], begin, &plain());
+    agree("node", &["-"], begin, &[plain(), nodes_views()].concat());
 }
 
 const DENO: [&str; 4] = ["run", "--quiet", "--no-check", "-"];

@@ -57,7 +57,9 @@ fn depth_is_bounded() {
 fn what_cannot_be_stored_is_refused() {
     for (bytes, why) in [
         ([0xff, 15, b't', 0].as_slice(), "memory that is shared or transferred cannot be stored"),
-        (&[0xff, 15, b'\\', 0], "an object of the host cannot be stored"),
+        (&[0xff, 15, b'\\', 13, 0], "an object of the host cannot be stored"),
+        (&[0xff, 15, b'\\', 0], "it ends too early"),
+        (&[0xff, 15, b'\\', 3, 1, 0], "a view does not fit its buffer"),
         (&[0xff, 15, b'^', 0], "a reference leads nowhere"),
         (&[0xff, 15, b'A', 0xff, 0xff, 0xff, 0xff, 0x0f], "it ends too early"),
         (&[0xff, 15, b'"', 0xff, 0xff, 0xff, 0xff, 0x0f], "it ends too early"),
