@@ -65,7 +65,10 @@ const POLL: &[(&str, &str)] = &[
     ("max", "At most so many, 1 to 1000, as `messages`"),
 ];
 const QUEUE: &[(&str, &str)] = &[("queue", "Only of that queue")];
-const EXPIRES: &[(&str, &str)] = &[("expiresIn", "Milliseconds after which it is gone")];
+const EXPIRES: &[(&str, &str)] = &[
+    ("expiresIn", "Milliseconds after which it is gone"),
+    ("expiresAt", "Or when it is gone, in milliseconds since the Unix epoch, as reading the entry says it"),
+];
 const EXACT: &[(&str, &str)] = &[("exact", "`true`: not what is below it")];
 const DELETED: &[(&str, &str)] = &[("exact", "Not what is below it?"), ("where", "Only those that this filter picks")];
 const DELETED_MANY: &[(&str, &str)] =

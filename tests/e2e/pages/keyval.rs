@@ -35,6 +35,19 @@ async fn entries(world: &World) {
     tab.shows("#toasts", "users/7/name is saved").await;
     let stored = world.json("/p/keyval/admin/api/keys/users/7/name").await;
     assert_eq!(stored["value"], json!({ "__type": "bigint", "value": "12" }));
+    // How long an entry stays is shown, and is not lost when its value is changed.
+    world.send("PUT", "/p/keyval/admin/api/keys/timed?expiresIn=3600000", &json!(1)).await;
+    let until = world.json("/p/keyval/admin/api/keys/timed").await["expiresAt"].clone();
+    tab.press("#tree-way", "All keys").await;
+    tab.shows("#tree-table", "\"timed\"").await;
+    tab.press("#tree-table", "Open").await;
+    tab.shows("#entry-said", "gone at").await;
+    tab.write("#entry-value", "2").await;
+    tab.press("#entry-form", "Save").await;
+    tab.shows("#toasts", "timed is saved").await;
+    let saved = world.json("/p/keyval/admin/api/keys/timed").await;
+    assert_eq!((&saved["value"], &saved["expiresAt"]), (&json!(2), &until));
+    world.send("DELETE", "/p/keyval/admin/api/keys/timed", &json!({ "exact": true })).await;
     // Level by level, down to it.
     for part in ["\"users\"", "7"] {
         tab.shows("#tree-table", part).await;

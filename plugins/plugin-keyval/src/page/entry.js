@@ -5,7 +5,7 @@ import { refresh } from './tree.js'
 
 const form = document.getElementById('entry-form')
 const remove = document.getElementById('entry-delete')
-/** What was opened: its path and the versionstamp that was seen. */
+/** What was opened: its path, the versionstamp that was seen, and when it is gone. */
 let seen = null
 
 const input = (name) => form.elements.namedItem(name)
@@ -16,21 +16,35 @@ function show(entry, said) {
   input('path').value = entry?.path ?? ''
   input('value').value = entry ? JSON.stringify(entry.value, null, 2) : ''
   input('expiresIn').value = ''
+  input('expiresIn').placeholder = entry?.expiresAt ? 'as it is; "never" to keep it' : 'never'
   remove.hidden = entry === null
   complain(form, null)
   put('entry-said', said)
 }
 
+/** Reads the entry of that path, and shows it. */
+async function look(path, begin) {
+  const { value, versionstamp, expiresAt } = await call('GET', `${api()}/keys/${path}`)
+  const until = expiresAt ? `, gone at ${new Date(expiresAt).toLocaleString()}` : ''
+  show({ path, value, versionstamp, expiresAt }, `${begin} ${versionstamp}${until}`)
+}
+
 /** Shows the entry of that path. */
 export async function open(path) {
   try {
-    const { value, versionstamp } = await call('GET', `${api()}/keys/${path}`)
-    show({ path, value, versionstamp }, `As of ${versionstamp}`)
+    await look(path, 'As of')
     document.getElementById('entry').scrollIntoView()
     input('value').focus()
   } catch (error) {
     toast(error.message, 'bad')
   }
+}
+
+/** What is said of how long it stays: what is typed, else what was seen. */
+function stays(expiresIn) {
+  if (expiresIn === 'never') return ''
+  if (expiresIn) return `?${new URLSearchParams({ expiresIn })}`
+  return seen?.expiresAt ? `?${new URLSearchParams({ expiresAt: seen.expiresAt })}` : ''
 }
 
 /** What is typed as JSON, or a complaint at its field. */
@@ -45,12 +59,12 @@ function typed(text) {
 async function save() {
   const { path, value, expiresIn } = values(form)
   if (!path) throw Object.assign(new Error('Say which key'), { pointer: '/path' })
-  const query = expiresIn ? `?${new URLSearchParams({ expiresIn })}` : ''
   // Somebody else's change is not lost, nor is an entry that is there already.
   const only = seen ? { 'if-match': `"${seen.versionstamp}"` } : { 'if-none-match': '*' }
-  const { versionstamp } = await call('PUT', `${api()}/keys/${path}${query}`, typed(value ?? ''), only)
+  const { versionstamp } = await call('PUT', `${api()}/keys/${path}${stays(expiresIn)}`, typed(value ?? ''), only)
   await refresh()
-  show({ path, value: typed(value), versionstamp }, `Saved as ${versionstamp}`)
+  // It may be gone already, or be another's.
+  await look(path, 'Saved as').catch(() => show(null, `Saved as ${versionstamp}`))
   return `${path} is saved`
 }
 

@@ -33,17 +33,36 @@ pub(super) async fn get(caller: Caller, PathKey(key): PathKey, headers: HeaderMa
     if !asked.none_matches(there) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    Ok((headers, axum::Json(show::entry(&entry))).into_response())
+    let mut shown = show::entry(&entry);
+    if let Some(at) = entry.expires_at {
+        shown["expiresAt"] = at.into();
+    }
+    Ok((headers, axum::Json(shown)).into_response())
 }
 
 const NO_CACHE: http::HeaderValue = http::HeaderValue::from_static("private, no-cache");
 
-/// How long it stays; the second spelling is Deno's.
+/// How long it stays, or until when; the second spelling is Deno's.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Stays {
     #[serde(alias = "expireIn")]
     expires_in: Option<String>,
+    expires_at: Option<String>,
+}
+
+impl Stays {
+    fn until(&self, now: u64) -> Result<Option<u64>, Refused> {
+        let stays = expires_in(text(self.expires_in.as_deref()).as_ref())?;
+        match (stays, self.expires_at.as_deref()) {
+            (stays, None) => Ok(stays.map(|stays| now.saturating_add(stays))),
+            (None, Some(at)) => {
+                let wrong = || Refused::malformed("expiresAt must be milliseconds since the Unix epoch");
+                at.parse().map(Some).map_err(|_| wrong())
+            }
+            (Some(_), Some(_)) => Err(Refused::malformed("Say expiresIn or expiresAt, not both")),
+        }
+    }
 }
 
 pub(super) async fn put(
@@ -53,11 +72,11 @@ pub(super) async fn put(
     headers: HeaderMap,
     SentValue(body): SentValue,
 ) -> Result<Response, Refused> {
-    let stays = expires_in(text(stays.expires_in.as_deref()).as_ref())?;
     let asked = Preconditions::of(&headers)?;
     let now = caller.now();
+    let expires_at = stays.until(now)?;
     let value = value(&body, now)?;
-    let change = Mutation { key, change: Change::Set(value), expires_at: stays.map(|stays| now.saturating_add(stays)) };
+    let change = Mutation { key, change: Change::Set(value), expires_at };
     let versionstamp = caller.ops().time(Op::Set, write(&caller, change, &asked)).await?;
     Ok(show::written(versionstamp))
 }

@@ -203,6 +203,16 @@ async fn what_is_wrong_is_said() {
 async fn entries_expire_and_namespaces_are_apart() {
     let world = World::new().await;
     world.put("/api/keys/short?expiresIn=1", &json!(1)).await.ok();
+    // When it is gone is said, and taken as it was said.
+    world.put("/api/keys/timed?expiresIn=3600000", &json!(1)).await.ok();
+    let at = world.get("/api/keys/timed").await.ok()["expiresAt"].as_u64().expect("a time");
+    world.put(&format!("/api/keys/timed?expiresAt={at}"), &json!(2)).await.ok();
+    assert_eq!(world.get("/api/keys/timed").await.ok()["expiresAt"], at);
+    for wrong in ["expiresAt=soon", "expiresAt=7&expiresIn=7"] {
+        assert_eq!(world.put(&format!("/api/keys/timed?{wrong}"), &json!(2)).await.status, 400);
+    }
+    world.put("/api/keys/timed", &json!(3)).await.ok();
+    assert!(world.get("/api/keys/timed").await.ok().get("expiresAt").is_none());
     world.put("/ns/shop/api/keys/a", &json!("shop")).await.ok();
     assert_eq!(world.get("/api/keys/a").await.status, 404);
     assert_eq!(world.get("/ns/shop/api/keys/a").await.ok()["value"], "shop");
