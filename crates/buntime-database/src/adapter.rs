@@ -75,6 +75,12 @@ pub trait Adapter: Send + Sync + fmt::Debug + 'static {
         Err(Error::new(ErrorKind::NotAllowed, format!("the adapter `{}` runs no plans", self.kind())))
     }
 
+    /// The same open database, whose queries see everything that was acknowledged to anybody before the call, in this
+    /// process or another: no replica is asked. `None`: queries here are so already.
+    fn primary(&self) -> Option<Arc<dyn Adapter>> {
+        None
+    }
+
     /// Opens a connection of the caller's own.
     ///
     /// # Errors

@@ -78,6 +78,16 @@ async fn replicas_answer_and_never_with_what_is_old() {
         assert_eq!(rows.into_values(), [args![50]]);
     }
     session.execute(Statement::new("INSERT INTO t VALUES (100)", args![])).await.unwrap();
+    // What another process was acknowledged is known to the primary at once.
+    let other = Libsql::open(Options::new(vec![server.url()])).await.unwrap();
+    let primary = db.primary().unwrap();
+    assert!(primary.primary().is_none());
+    other.execute("CREATE TABLE u (n INTEGER)", args![]).await.unwrap();
+    for n in 1..=50 {
+        other.execute("INSERT INTO u VALUES (?1)", args![n]).await.unwrap();
+        let rows = primary.query("SELECT max(n) FROM u", args![]).await.unwrap();
+        assert_eq!(rows.into_values(), [args![n]]);
+    }
     // Once they have caught up, they answer even where the primary cannot: reads do not need it.
     let mut server = server;
     let begun = Instant::now();
@@ -88,6 +98,7 @@ async fn replicas_answer_and_never_with_what_is_old() {
     for _ in 0..4 {
         assert_eq!(db.query("SELECT max(n) FROM t", args![]).await.unwrap().into_values(), [args![100]]);
     }
+    assert!(primary.query("SELECT max(n) FROM t", args![]).await.is_err(), "no replica is asked");
     drop(one);
     for _ in 0..4 {
         assert_eq!(db.query("SELECT max(n) FROM t", args![]).await.unwrap().into_values(), [args![100]]);

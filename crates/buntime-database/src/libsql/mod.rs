@@ -4,7 +4,8 @@
 //! few requests in JSON (an embedded replica) cannot be linked beside SQLite.
 //!
 //! Writes go to the primary. Reads that are known to be reads go to the replicas in turn; each answer says how new it is, and
-//! one that is older than what was acknowledged to or read by this process is dropped and the primary asked. A transaction
+//! one that is older than what was acknowledged to or read by this process is dropped and the primary asked. What other
+//! processes were acknowledged may be missing there: who needs that asks [`Adapter::primary`]. A transaction
 //! is one stream: a chain of statements each of which runs only if the one before it did, then the commit. Transactions and
 //! plans of this process take turns.
 //!
@@ -57,7 +58,15 @@ const LOSSES: usize = 3;
 
 /// An open libSQL database.
 #[derive(Debug)]
-pub struct Libsql(Arc<Inner>);
+pub struct Libsql(Arc<Inner>, Reads);
+
+/// Who is asked what only reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    /// Replicas, as long as they know what this process has seen.
+    Anybody,
+    Primary,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -86,7 +95,7 @@ impl Libsql {
         let Some(primary) = servers.next() else {
             return Err(Error::new(ErrorKind::Open, "no libSQL server is named; write the primary's URL into `urls`"));
         };
-        let database = Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             primary: Arc::new(primary),
             replicas: Arc::new(Replicas::new(servers.collect())),
             tenant,
@@ -95,7 +104,8 @@ impl Libsql {
             running: Arc::default(),
             closed: AtomicBool::new(false),
             sessions: session::Sessions::new(Arc::new(Semaphore::new(sessions)), sessions),
-        }));
+        });
+        let database = Self(inner, Reads::Anybody);
         database.0.single(Statement::new("SELECT 1", Vec::new()), true).await?;
         Ok(database)
     }
@@ -268,7 +278,10 @@ impl Libsql {
             return done.outcomes.into_iter().next().ok_or_else(Error::closed);
         }
         let _running = self.0.begin().await?;
-        if reads && let Some(outcome) = self.0.replicas.read(&statement).await {
+        if reads
+            && self.1 == Reads::Anybody
+            && let Some(outcome) = self.0.replicas.read(&statement).await
+        {
             return Ok(outcome);
         }
         self.0.single(statement, reads).await
@@ -310,6 +323,10 @@ impl Adapter for Libsql {
             Class::Write => Err(Error::writes()),
             _ => self.query(sql, args).await,
         }
+    }
+
+    fn primary(&self) -> Option<Arc<dyn Adapter>> {
+        (self.1 == Reads::Anybody).then(|| Arc::new(Self(Arc::clone(&self.0), Reads::Primary)) as Arc<dyn Adapter>)
     }
 
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>> {

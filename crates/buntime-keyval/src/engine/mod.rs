@@ -139,6 +139,8 @@ impl Engine {
     /// # Errors
     /// The database's.
     pub async fn open(database: Arc<dyn Adapter>, options: Options) -> Result<Self> {
+        // Reads are strictly serializable, too: what another node was acknowledged is seen here.
+        let database = database.primary().unwrap_or(database);
         schema::migrate(&*database).await?;
         let uuid = uuid::Uuid::new_v4().to_string();
         let first = "INSERT INTO kv_clock (id, version, shape, uuid) VALUES (1, 0, 0, ?1) ON CONFLICT (id) DO NOTHING";
