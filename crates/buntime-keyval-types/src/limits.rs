@@ -105,6 +105,9 @@ impl Limits {
         }
         within(What::UndeliveredKeys, message.keys_if_undelivered.len(), self.undelivered_keys)?;
         for key in &message.keys_if_undelivered {
+            if key.is_empty() {
+                return Err(Error::InvalidKey("Key cannot be empty".into()));
+            }
             within(What::WrittenKey, key.len(), self.key)?;
         }
         within(What::Name, message.queue.chars().count(), Self::NAME)?;

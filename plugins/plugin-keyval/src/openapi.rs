@@ -281,7 +281,7 @@ fn operation(route: &Route) -> Value {
             "400": problem("It makes no sense; `error` says why"),
             "401": problem("No access token, or another"),
             "403": problem("No tokens are configured, and this is no direct connection from this machine"),
-            "404": problem("There is no such entry, message or index"),
+            "404": problem("There is no such namespace, entry, message or index"),
             "409": problem("The message is another's by now, or another entry has what may be there once"),
             "412": problem("If-Match or If-None-Match does not hold"),
             "413": problem("Over a limit, which is named"),

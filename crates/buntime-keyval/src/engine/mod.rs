@@ -169,20 +169,37 @@ impl Engine {
     /// The namespace of that name, made if need be; `limits` are those of whoever asks.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a name that is not `[a-z0-9][a-z0-9_-]{0,62}`, or one namespace too many; the database's.
+    /// [`Error::Invalid`] for a name that is not `[a-z0-9][a-z0-9_-]{0,62}`, [`Error::Quota`] for one namespace too many;
+    /// the database's.
     pub async fn namespace(&self, name: &str, limits: Limits) -> Result<Namespace> {
+        match self.existing(name, limits.clone()).await? {
+            Some(there) => Ok(there),
+            None => {
+                self.0.make_namespace(name).await?;
+                let full =
+                    || Error::Quota(format!("There are {} namespaces already", self.0.options.namespaces).into());
+                self.existing(name, limits).await?.ok_or_else(full)
+            }
+        }
+    }
+
+    /// The namespace of that name, if it was made; for who only reads.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that none can have; the database's.
+    pub async fn existing(&self, name: &str, limits: Limits) -> Result<Option<Namespace>> {
         let engine = Arc::clone(&self.0);
         let mut known = engine.namespaces.lock().await;
         let Opened { id, declared } = match known.get(name) {
             Some(there) => there.clone(),
             None => {
-                let there = engine.open_namespace(name).await?;
+                let Some(there) = engine.open_namespace(name).await? else { return Ok(None) };
                 known.insert(name.to_owned(), there.clone());
                 there
             }
         };
         drop(known);
-        Ok(Namespace { engine, id, name: name.into(), limits: Arc::new(limits), declared })
+        Ok(Some(Namespace { engine, id, name: name.into(), limits: Arc::new(limits), declared }))
     }
 
     /// The id of this store, made with it.
@@ -216,22 +233,22 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    async fn open_namespace(&self, name: &str) -> Result<Opened> {
+    async fn open_namespace(&self, name: &str) -> Result<Option<Opened>> {
         check_name(name)?;
-        let find = "SELECT id FROM kv_namespaces WHERE name = ?1";
-        let mut rows = self.database.query(find, args![name]).await?;
-        if rows.is_empty() {
-            let most = row::signed(self.options.namespaces as u64);
-            let add = "INSERT INTO kv_namespaces (name) SELECT ?1 WHERE (SELECT count(*) FROM kv_namespaces) < ?2 \
-                       ON CONFLICT (name) DO NOTHING";
-            self.database.execute(add, args![name, most]).await?;
-            rows = self.database.query(find, args![name]).await?;
-        }
-        let full = || Error::Invalid(format!("There are {} namespaces already", self.options.namespaces).into());
-        let row = rows.first().ok_or_else(full)?;
+        let rows = self.database.query("SELECT id FROM kv_namespaces WHERE name = ?1", args![name]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
         let id: i64 = row.at(0)?;
         let declared = index::Declared::read(&self.database.query(&index::of_namespace(), args![id]).await?)?;
-        Ok(Opened { id, declared: Arc::new(ArcSwap::from_pointee(declared)) })
+        Ok(Some(Opened { id, declared: Arc::new(ArcSwap::from_pointee(declared)) }))
+    }
+
+    /// Makes it, unless there are too many already.
+    async fn make_namespace(&self, name: &str) -> Result<()> {
+        let most = row::signed(self.options.namespaces as u64);
+        let add = "INSERT INTO kv_namespaces (name) SELECT ?1 WHERE (SELECT count(*) FROM kv_namespaces) < ?2 \
+                   ON CONFLICT (name) DO NOTHING";
+        self.database.execute(add, args![name, most]).await?;
+        Ok(())
     }
 }
 

@@ -238,6 +238,8 @@ pub(crate) async fn limits_are_said_in_denos_words_in(place: Place) {
         place.kv.commit(Atomic::new().set(Key::default(), Value::U64(1))).await,
         Err(Error::InvalidKey(_))
     ));
+    let nowhere = Message { keys_if_undelivered: vec![Key::default()], ..Message::new(Value::U64(1)) };
+    assert_eq!(words(Atomic::new().enqueue(nowhere)).await, "Invalid key: Key cannot be empty");
     assert!(place.kv.watch((0..11).map(|n| key![n]).collect()).is_err());
 }
 

@@ -1,11 +1,15 @@
 //! Answers: protobuf, or an error in plain words, as the protocol has it.
 
-use axum::response::{IntoResponse, Response};
-use buntime_keyval::Error;
+use axum::{
+    extract::{FromRequest, Request},
+    response::{IntoResponse, Response},
+};
+use buntime_keyval::{Error, Exceeded, What};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use prost::Message;
 
+use super::LARGEST;
 use crate::access::Refusal;
 
 /// Why a request is not answered.
@@ -69,6 +73,22 @@ impl IntoResponse for Refused {
 pub(super) fn protobuf(message: Bytes) -> Response {
     const TYPE: HeaderValue = HeaderValue::from_static("application/x-protobuf");
     ([(header::CONTENT_TYPE, TYPE)], message).into_response()
+}
+
+/// The whole body.
+#[derive(Debug)]
+pub(super) struct Whole(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Whole {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        let body = Bytes::from_request(request, state).await;
+        body.map(Self).map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Error::Limit(Exceeded { what: What::Body, most: LARGEST }).into(),
+            _ => Refused::new(StatusCode::BAD_REQUEST, "The body could not be read"),
+        })
+    }
 }
 
 /// A message out of a body.

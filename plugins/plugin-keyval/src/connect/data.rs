@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap};
 use prost::Message;
 
-use super::answer::{Refused, protobuf, read};
+use super::answer::{Refused, Whole, protobuf, read};
 use crate::{face::Face, ops::Op};
 
 pub(super) async fn snapshot_read(
@@ -17,7 +17,7 @@ pub(super) async fn snapshot_read(
     Path(namespace): Path<String>,
     headers: HeaderMap,
     extensions: Extensions,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> std::result::Result<Response, Refused> {
     let namespace = face.enter(&namespace, &headers, &extensions).await?;
     let asked: wire::SnapshotRead = read(&body)?;
@@ -41,7 +41,7 @@ pub(super) async fn atomic_write(
     Path(namespace): Path<String>,
     headers: HeaderMap,
     extensions: Extensions,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> std::result::Result<Response, Refused> {
     let namespace = face.enter(&namespace, &headers, &extensions).await?;
     let write = Atomic::try_from(read::<wire::AtomicWrite>(&body)?)?;

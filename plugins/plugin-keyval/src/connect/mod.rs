@@ -13,13 +13,12 @@ use axum::{
     routing::post,
 };
 use buntime_keyval::{Limits, Namespace, engine::DEFAULT_NAMESPACE, wire};
-use bytes::Bytes;
 use http::{Extensions, HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use self::answer::Refused;
+use self::answer::{Refused, Whole};
 use crate::face::{Face, Shared};
 
 /// The largest request: Deno's most of an atomic write, and what protobuf adds.
@@ -49,9 +48,9 @@ async fn default_metadata(
     face: State<Face>,
     headers: HeaderMap,
     extensions: Extensions,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Result<Response, Refused> {
-    metadata(face, Path(DEFAULT_NAMESPACE.to_owned()), headers, extensions, body).await
+    metadata(face, Path(DEFAULT_NAMESPACE.to_owned()), headers, extensions, Whole(body)).await
 }
 
 async fn metadata(
@@ -59,7 +58,7 @@ async fn metadata(
     Path(namespace): Path<String>,
     headers: HeaderMap,
     extensions: Extensions,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Result<Response, Refused> {
     let token = face.access.judge(&headers, &extensions)?;
     let speaks = match body.as_ref() {

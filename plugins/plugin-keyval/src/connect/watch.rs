@@ -14,7 +14,7 @@ use http::{Extensions, HeaderMap, StatusCode, header};
 use prost::Message;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answer::{Refused, read};
+use super::answer::{Refused, Whole, read};
 use crate::face::Face;
 
 pub(super) async fn watch(
@@ -22,7 +22,7 @@ pub(super) async fn watch(
     Path(namespace): Path<String>,
     headers: HeaderMap,
     extensions: Extensions,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> std::result::Result<Response, Refused> {
     let namespace = face.enter(&namespace, &headers, &extensions).await?;
     let asked: wire::Watch = read(&body)?;

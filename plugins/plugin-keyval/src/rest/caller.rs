@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use buntime_core::{Error, ErrorKind};
 use buntime_keyval::{Key, Namespace, engine::DEFAULT_NAMESPACE, json::key_from_path};
-use http::request::Parts;
+use http::{Method, request::Parts};
 
 use super::{Refused, Rest};
 use crate::ops::{Op, Ops};
@@ -45,11 +45,23 @@ impl FromRequestParts<Rest> for Caller {
         let named = params.iter().find(|(name, _)| *name == "namespace").map(|(_, value)| value);
         let open = |name| rest.face.engine.namespace(name, rest.limits.clone());
         let kv = match named {
+            Some(name) if only_reads(parts) && name != DEFAULT_NAMESPACE => {
+                let there = rest.face.engine.existing(name, rest.limits.clone()).await?;
+                there.ok_or_else(|| {
+                    Refused::new(ErrorKind::NotFound, "There is no such namespace; who writes to it makes it")
+                })?
+            }
             Some(name) => open(name).await?,
             None => rest.default.get_or_try_init(|| open(DEFAULT_NAMESPACE)).await?.clone(),
         };
         Ok(Self { kv, rest: rest.clone() })
     }
+}
+
+/// Does it only look? Who waits for something may do so before anything was written.
+fn only_reads(parts: &Parts) -> bool {
+    let waits = ["/watch", "/queue/poll", "/queue/listen"].iter().any(|begin| parts.uri.path().starts_with(begin));
+    matches!(parts.method, Method::GET | Method::HEAD) && !waits
 }
 
 /// The key in the path, which is read as it was sent: an encoded slash is part of a part.

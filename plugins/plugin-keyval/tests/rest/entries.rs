@@ -213,6 +213,10 @@ async fn entries_expire_and_namespaces_are_apart() {
     }
     world.put("/api/keys/timed", &json!(3)).await.ok();
     assert!(world.get("/api/keys/timed").await.ok().get("expiresAt").is_none());
+    // Who only reads makes none.
+    for path in ["keys/a", "keys?prefix=a", "tree", "queue/stats"] {
+        assert_eq!(world.get(&format!("/ns/shop/api/{path}")).await.status, 404, "{path}");
+    }
     world.put("/ns/shop/api/keys/a", &json!("shop")).await.ok();
     assert_eq!(world.get("/api/keys/a").await.status, 404);
     assert_eq!(world.get("/ns/shop/api/keys/a").await.ok()["value"], "shop");
@@ -262,4 +266,19 @@ async fn what_is_too_large_for_one_answer_comes_in_shorter_pages() {
     assert!(page["hasMore"] == true && page["entries"].as_array().unwrap().len() < 10, "{}", page["hasMore"]);
     let (status, words) = world.post("/api/keys/batch", &json!({ "keys": keys })).await.error();
     assert_eq!((status, words.as_str()), (413, "That is more than can be read or written at once; ask for less"));
+}
+
+#[tokio::test]
+async fn there_are_so_many_namespaces_and_bytes_of_a_body() {
+    let world = World::with(json!({ "maxNamespaces": 1 })).await;
+    world.put("/ns/one/api/keys/a", &json!(1)).await.ok();
+    let refused = (507, "There are 1 namespaces already".to_owned());
+    assert_eq!(world.put("/ns/two/api/keys/a", &json!(1)).await.error(), refused);
+    let connect = async |path: &str, body: Vec<u8>| {
+        let answer = world.send(world.ask(Method::POST, path).body(body)).await;
+        (answer.status, answer.body)
+    };
+    assert_eq!(connect("/ns/two", Vec::new()).await, (409, refused.1));
+    let large = "The body is too large (max 2097152 bytes)".to_owned();
+    assert_eq!(connect("/connect/one/atomic_write", vec![0; (2 << 20) + 1]).await, (413, large));
 }

@@ -72,6 +72,7 @@ async fn what_is_declared_is_searched_in_both_shapes() {
     assert_eq!(world.get("/api/indexes").await.ok()[0]["entries"], 0);
 
     // Removed as the client does it, and as the server reads it; another namespace has none of it.
+    world.put("/ns/other/api/keys/a", &json!(1)).await.ok();
     assert_eq!(world.get("/ns/other/api/indexes").await.ok(), json!([]));
     let remove = world.ask(Method::DELETE, "/api/indexes").json(&json!({ "prefix": ["posts"] }));
     assert_eq!(world.send(remove).await.ok(), json!({ "ok": true, "removed": true }));

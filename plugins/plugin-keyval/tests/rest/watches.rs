@@ -159,15 +159,15 @@ async fn there_are_so_many_at_a_time() {
 
 #[tokio::test]
 async fn each_prefix_has_a_place_and_is_watched_once() {
-    let world = World::with(json!({ "maxWatches": 2 })).await;
-    assert_eq!(world.get("/api/watch/prefix?prefix=a,b,c").await.error().0, 503);
+    let world = World::with(json!({ "maxWatches": 4 })).await;
+    assert_eq!(world.get("/api/watch/prefix?prefix=a,b,c,d,e").await.error().0, 503);
     let mut watch = world.events("/api/watch/prefix?prefix=a,b,a,b,a&initial=false").await;
-    assert_eq!(world.get("/api/watch?keys=a").await.error().0, 503);
+    assert_eq!(world.get("/api/watch/prefix?prefix=a,b,c").await.error().0, 503);
     world.put("/api/keys/a/1", &json!(1)).await.ok();
     let event = watch.next("change").await;
     assert_eq!(seen(&event.json()), [(json!(["a", 1]), json!(1))]);
-    drop(watch);
     let mut back = resumed(&world, "/api/watch/prefix?prefix=a,b,b", &event.id.unwrap()).await;
+    assert_eq!(world.get("/api/watch?keys=a").await.error().0, 503);
     world.put("/api/keys/b/1", &json!(2)).await.ok();
     assert_eq!(seen(&back.next("change").await.json()), [(json!(["b", 1]), json!(2))]);
 }
