@@ -1,35 +1,41 @@
 //! A disk whose flushes take longer. On a fast disk one commit for each write is fast too, and what commits in groups are
-//! for does not show; `strace` holds each flush back, and nothing else.
+//! for does not show.
 
-use std::{process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use crate::{Result, setup};
+use crate::{Result, workspace::root};
 
-/// By how much each flush takes longer.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Disk(pub(super) Duration);
+/// By how much each flush takes longer, and the library that sees to it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disk(Option<(Duration, PathBuf)>);
 
 impl Disk {
-    /// The same program on such a disk, under its own process id.
-    pub(super) fn under(self, command: Command) -> Result<Command> {
-        if self.0.is_zero() {
-            return Ok(command);
+    /// Compiles the library into `dir`, unless the disk is to be as it is.
+    pub(super) fn new(longer: Duration, dir: &Path) -> Result<Self> {
+        if longer.is_zero() {
+            return Ok(Self::default());
         }
-        let strace = setup::find("strace").ok_or("strace is not there; --flush needs it (Debian: strace)")?;
-        let mut slowed = Command::new(strace);
-        // The tracer is nobody's parent (-D), and is woken by flushes only (--seccomp-bpf).
-        slowed.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"]);
-        slowed.arg(format!("inject=fsync,fdatasync:delay_exit={}", self.0.as_micros()));
-        slowed.arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => slowed.env(name, value),
-                None => slowed.env_remove(name),
-            };
+        let library = dir.join("flush.so");
+        let source = root().join("xtask/src/bench/keyval/flush.c");
+        let output = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source).output();
+        let output = output.map_err(|error| format!("--flush needs a C compiler: cc: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("cc: {}", String::from_utf8_lossy(&output.stderr)).into());
         }
-        if let Some(dir) = command.get_current_dir() {
-            slowed.current_dir(dir);
+        Ok(Self(Some((longer, library))))
+    }
+
+    /// Has a program write to it.
+    pub(super) fn under<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        match &self.0 {
+            Some((longer, library)) => {
+                command.env("LD_PRELOAD", library).env("FLUSH_US", longer.as_micros().to_string())
+            }
+            None => command,
         }
-        Ok(slowed)
     }
 }

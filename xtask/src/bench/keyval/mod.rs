@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// The `denokv` server [default: that of the path, if there is one]
     #[arg(long, value_name = "FILE")]
     denokv: Option<PathBuf>,
-    /// Milliseconds that each flush of the disk takes longer, for every store (needs strace)
+    /// Milliseconds that each flush of the disk takes longer, for every store (needs a C compiler)
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
     flush: u64,
     /// Fail when a budget is missed
@@ -69,10 +69,10 @@ pub(crate) fn run(args: &Args) -> Result {
     let dir = tempfile::tempdir()?;
     let dir = dir.path();
     let script = root().join("xtask/src/bench/keyval/load.ts");
-    let disk = Disk(Duration::from_millis(args.flush));
-    let peers = peers::all(&program, args.denokv.as_ref(), dir, disk)?;
+    let disk = Disk::new(Duration::from_millis(args.flush), dir)?;
+    let peers = peers::all(&program, args.denokv.as_ref(), dir, &disk)?;
     for peer in &peers {
-        peers::deno(&script, dir, &[&peer.at, "fill", "1", "0"], peer.disk)?;
+        peers::deno(&script, dir, &[&peer.at, "fill", "1", "0"], &peer.disk)?;
     }
     let time = Duration::from_secs(args.seconds);
     let mut rows = Vec::new();
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result {
             rows.extend(peers.iter().zip(counted).map(|(peer, rounds)| Row::median(peer.name, call, clients, &rounds)));
         }
     }
-    let rest = rest::measure(peers.last().ok_or("no runner")?, dir, &script, time, disk)?;
+    let rest = rest::measure(peers.last().ok_or("no runner")?, dir, &script, time, &disk)?;
     let report = Report::new(rows, rest);
     println!("{report}");
     match report.missed() {
@@ -108,7 +108,7 @@ fn one(
 ) -> Result<Counted> {
     let before = peer.processor_us()?;
     let (clients, millis) = (clients.to_string(), time.as_millis().to_string());
-    let said = peers::deno(script, dir, &[&peer.at, call, &clients, &millis], peer.disk)?;
+    let said = peers::deno(script, dir, &[&peer.at, call, &clients, &millis], &peer.disk)?;
     let mut counted: Counted = serde_json::from_str(said.trim())?;
     counted.server_cpu_us = before.zip(peer.processor_us()?).map(|(before, after)| after - before);
     Ok(counted)

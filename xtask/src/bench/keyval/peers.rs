@@ -28,7 +28,7 @@ pub(super) struct Peer {
 
 impl Peer {
     /// The runner with its default database and KeyVal alone.
-    pub(super) fn runner(program: &Path, dir: &Path, disk: Disk) -> Result<Self> {
+    pub(super) fn runner(program: &Path, dir: &Path, disk: &Disk) -> Result<Self> {
         let home = dir.join("runner");
         fs::create_dir_all(&home)?;
         let (port, server) = Started::listening("runner", dir, |port| {
@@ -42,24 +42,30 @@ impl Peer {
             fs::write(&file, config.to_string())?;
             let mut command = Command::new(program);
             command.arg("--config").arg(&file).current_dir(&home);
-            disk.under(command)
+            disk.under(&mut command);
+            Ok(command)
         })?;
         let at = format!("http://127.0.0.1:{port}/p/keyval");
         Ok(Self { name: "buntime", at, server: Some(server), disk: Disk::default() })
     }
 
     /// A file that Deno opens itself.
-    pub(super) fn file(dir: &Path, disk: Disk) -> Self {
-        Self { name: "Deno's file", at: dir.join("deno.sqlite").display().to_string(), server: None, disk }
+    pub(super) fn file(dir: &Path, disk: &Disk) -> Self {
+        Self {
+            name: "Deno's file",
+            at: dir.join("deno.sqlite").display().to_string(),
+            server: None,
+            disk: disk.clone(),
+        }
     }
 
     /// `denokv`, of Cargo's registry. It takes half an hour to build, so that nothing installs it.
-    pub(super) fn denokv(program: &Path, dir: &Path, disk: Disk) -> Result<Self> {
+    pub(super) fn denokv(program: &Path, dir: &Path, disk: &Disk) -> Result<Self> {
         let port = loopback::free_port()?;
         let mut command = Command::new(program);
         command.arg("--sqlite-path").arg(dir.join("denokv.sqlite")).arg("serve");
         command.args(["--addr", &format!("127.0.0.1:{port}"), "--access-token", TOKEN]);
-        let mut server = Started::new("denokv", &mut disk.under(command)?, dir)?;
+        let mut server = Started::new("denokv", disk.under(&mut command), dir)?;
         server.wait_until("listening", Duration::from_secs(10), |_| loopback::get(port, "/").ok())?;
         let at = format!("http://127.0.0.1:{port}");
         Ok(Self { name: "denokv", at, server: Some(server), disk: Disk::default() })
@@ -87,7 +93,7 @@ fn processor_us(pid: u32) -> Result<f64> {
 }
 
 /// Runs the load script in Deno, and returns what it printed.
-pub(super) fn deno(script: &Path, dir: &Path, args: &[&str], disk: Disk) -> Result<String> {
+pub(super) fn deno(script: &Path, dir: &Path, args: &[&str], disk: &Disk) -> Result<String> {
     let deno = setup::find("deno").ok_or("deno is not there; run `cargo xtask setup`")?;
     let mut command = Command::new(deno);
     command
@@ -97,7 +103,7 @@ pub(super) fn deno(script: &Path, dir: &Path, args: &[&str], disk: Disk) -> Resu
         .env("DENO_DIR", dir.join("deno"))
         .env("DENO_NO_UPDATE_CHECK", "1")
         .env("DENO_KV_ACCESS_TOKEN", TOKEN);
-    let output = disk.under(command)?.output()?;
+    let output = disk.under(&mut command).output()?;
     if !output.status.success() {
         return Err(format!("deno {args:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
@@ -105,7 +111,7 @@ pub(super) fn deno(script: &Path, dir: &Path, args: &[&str], disk: Disk) -> Resu
 }
 
 /// Those there are.
-pub(super) fn all(runner: &Path, denokv: Option<&PathBuf>, dir: &Path, disk: Disk) -> Result<Vec<Peer>> {
+pub(super) fn all(runner: &Path, denokv: Option<&PathBuf>, dir: &Path, disk: &Disk) -> Result<Vec<Peer>> {
     let mut peers = vec![Peer::file(dir, disk)];
     match denokv.cloned().or_else(|| setup::find("denokv")) {
         Some(program) => peers.push(Peer::denokv(&program, dir, disk)?),

@@ -25,7 +25,7 @@ pub(super) struct Rest {
     pub(super) trivial: f64,
 }
 
-pub(super) fn measure(peer: &Peer, dir: &Path, script: &Path, time: Duration, disk: Disk) -> Result<Rest> {
+pub(super) fn measure(peer: &Peer, dir: &Path, script: &Path, time: Duration, disk: &Disk) -> Result<Rest> {
     let port = peer.port().ok_or("the runner has no port")?;
     let wrk = Wrk::find()?;
     let ask = |asks, concurrency| -> Result<f64> {
