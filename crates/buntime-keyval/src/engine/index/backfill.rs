@@ -104,7 +104,7 @@ impl Inner {
                     self.builders.changed.notify_waiters();
                     return Ok(done.committed && self.is_building(id).await?);
                 }
-                Err(error) if error.kind() == ErrorKind::TooBig && most > 1 => most /= 8,
+                Err(error) if error.kind() == ErrorKind::TooBig && most > 1 => most = (most / 8).max(1),
                 Err(error) => return Err(refusal::own(error)),
             }
         }
