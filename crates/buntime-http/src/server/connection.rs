@@ -5,7 +5,7 @@ use std::{
     io,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -13,10 +13,11 @@ use bytes::BytesMut;
 use hyper::{
     Request,
     body::Incoming,
+    rt::Executor,
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::AsyncReadExt,
     net::TcpStream,
@@ -24,8 +25,7 @@ use tokio::{
 };
 
 use super::{
-    ConnectionInfo, Control, Limits, Serve,
-    exchange::{self, Context},
+    ConnectionInfo, Control, Limits, Serve, exchange,
     stats::Open,
     stream::Stream,
     watch::Watched,
@@ -63,7 +63,7 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, context: WorkerContext, serv
     };
     let link = Arc::new(LinkState::default());
     let watched = context.watch.begin(Arc::clone(&link));
-    let exchanges = Arc::new(Context {
+    let exchanges = Arc::new(exchange::Context {
         service,
         info: Arc::new(info),
         link: Arc::clone(&link),
@@ -164,8 +164,22 @@ fn http1_builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
-fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+/// Takes each request as far as it gets at once; most are answered then, and no task is made for them. One that has to wait
+/// becomes a task, which is polled again first, and so is woken from then on.
+#[derive(Clone, Copy, Debug)]
+struct AtOnce;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for AtOnce {
+    fn execute(&self, exchange: F) {
+        let mut exchange = Box::pin(exchange);
+        if exchange.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            tokio::spawn(exchange);
+        }
+    }
+}
+
+fn http2_builder(limits: &Limits) -> http2::Builder<AtOnce> {
+    let mut builder = http2::Builder::new(AtOnce);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_streams)
