@@ -29,6 +29,12 @@ impl Notifications {
         Self { heard, task }
     }
 
+    /// What a test says.
+    #[cfg(feature = "testing")]
+    pub fn of(heard: mpsc::Receiver<Heard>) -> Self {
+        Self { heard, task: tokio::spawn(async {}).abort_handle() }
+    }
+
     /// The next; `None` when the adapter is closed. Nothing is lost when this is dropped while it waits.
     pub async fn next(&mut self) -> Option<Heard> {
         self.heard.recv().await

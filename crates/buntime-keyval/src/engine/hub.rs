@@ -68,6 +68,8 @@ struct Watches {
 pub(super) struct Signal {
     dirty: Mutex<Dirty>,
     notify: Notify,
+    /// It is told only of later commits. Written and read under the lock of all watches.
+    since: AtomicU64,
 }
 
 /// What changed since a watch looked.
@@ -189,6 +191,19 @@ impl Hub {
         signal
     }
 
+    /// That watch has whatever was committed up to that version, or does not want it: it is told only of what came later,
+    /// however late it is heard.
+    pub(super) fn begins(&self, signal: &Signal, version: u64) {
+        // No telling is under way.
+        let watches = lock(&self.watches);
+        signal.since.store(version, Ordering::Relaxed);
+        let mut dirty = lock(&signal.dirty);
+        if dirty.version <= version {
+            *dirty = Dirty::default();
+        }
+        drop((dirty, watches));
+    }
+
     /// Forgets places of watches that are gone.
     pub(super) fn unwatch(&self, ns: i64, keys: &[Key], below: bool) {
         let mut watches = lock(&self.watches);
@@ -282,7 +297,7 @@ impl Watches {
         let mut told: Vec<Arc<Signal>> = Vec::new();
         for (ns, key) in &news.keys {
             self.signals(*ns, key, |signal| {
-                if signal.add(key) {
+                if signal.is_told_of(version) && signal.add(key) {
                     told.push(signal);
                 }
             });
@@ -318,7 +333,8 @@ impl Watches {
         self.heard = version;
         self.forgotten = version;
         self.recent.clear();
-        for signal in self.exact.values().chain(self.below.values()).flatten().filter_map(Weak::upgrade) {
+        let all = self.exact.values().chain(self.below.values()).flatten().filter_map(Weak::upgrade);
+        for signal in all.filter(|signal| signal.is_told_of(version)) {
             lock(&signal.dirty).everything = true;
             signal.end(version);
         }
@@ -326,6 +342,10 @@ impl Watches {
 }
 
 impl Signal {
+    fn is_told_of(&self, version: u64) -> bool {
+        version > self.since.load(Ordering::Relaxed)
+    }
+
     /// Is it the first of its commit?
     fn add(&self, key: &Key) -> bool {
         let mut dirty = lock(&self.dirty);
@@ -363,55 +383,4 @@ impl Signal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key;
-
-    fn news<const N: usize>(version: u64, ns: i64, keys: [Key; N]) -> News {
-        News { keys: keys.into_iter().map(|key| (ns, key)).collect(), ..News::of(version) }
-    }
-
-    #[tokio::test]
-    async fn who_watches_is_told_of_keys_and_of_what_is_below() {
-        let hub = Hub::new(4, Nodes::One);
-        let (exact, below) = (hub.watch(1, &[key!["a"]], false), hub.watch(1, &[key!["a"]], true));
-        hub.committed(&news(5, 1, [key!["a"], key!["a", 1, 2], key!["ab"]]));
-        hub.committed(&news(6, 2, [key!["a", 9]]));
-        assert_eq!(exact.changed().await.keys, HashSet::from([key!["a"]]));
-        let told = below.changed().await;
-        assert_eq!((told.keys, told.version), (HashSet::from([key!["a", 1, 2]]), 5));
-        drop(exact);
-        hub.unwatch(1, &[key!["a"]], false);
-        assert!(lock(&hub.watches).exact.is_empty() && hub.is_watched());
-    }
-
-    #[test]
-    fn who_comes_back_learns_what_was_missed_while_it_is_remembered() {
-        let hub = Hub::new(10, Nodes::One);
-        for version in 11..14 {
-            hub.committed(&news(version, 1, [key!["a", i32::try_from(version).unwrap()]]));
-        }
-        let Missed::Keys(keys, 13) = hub.missed(1, &key!["a"], 11) else { panic!("it is remembered") };
-        assert_eq!(keys, HashSet::from([key!["a", 12], key!["a", 13]]));
-        assert!(matches!(hub.missed(1, &key!["a"], 9), Missed::Unknown));
-        (0..REMEMBERED as u64).for_each(|n| hub.committed(&news(14 + n, 1, [key!["b"]])));
-        assert!(matches!(hub.missed(1, &key!["a"], 11), Missed::Unknown));
-    }
-
-    #[tokio::test]
-    async fn a_gap_is_seen_and_what_was_heard_is_not_told_again() {
-        let hub = Hub::new(10, Nodes::One);
-        let watch = hub.watch(1, &[key!["a"]], true);
-        hub.heard(&news(13, 2, [key!["other"]]));
-        let told = watch.changed().await;
-        assert!(told.everything && told.version == 13);
-        assert!(matches!(hub.missed(1, &key!["a"], 12), Missed::Unknown));
-        hub.heard(&news(12, 1, [key!["a", 1]]));
-        hub.heard(&news(14, 1, [key!["a", 2]]));
-        let told = watch.changed().await;
-        assert_eq!((told.keys, told.everything), (HashSet::from([key!["a", 2]]), false));
-        hub.missed_until(14);
-        hub.missed_until(20);
-        assert!(watch.changed().await.everything && hub.last_heard() == 20);
-    }
-}
+mod tests;

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use buntime_database::{Adapter, Heard, Notifications};
+use buntime_database::{Adapter, Error, ErrorKind, Heard, Next, Notifications, Outcome, Plan};
+use tokio::time::timeout;
 
 use super::{
     hub::{Hub, Nodes},
@@ -11,8 +12,8 @@ use super::{
     sweep::Ended,
 };
 
-/// How long a commit of this node may be under way before it is taken for another's.
-const UNDER_WAY: Duration = Duration::from_millis(250);
+/// How long a store that is opened waits until it hears. One that does not looks at everything when it does.
+const OPENING: Duration = Duration::from_secs(5);
 /// The pauses of a database that cannot be asked.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
@@ -46,23 +47,38 @@ pub(super) async fn polled(every: Duration, database: Arc<dyn Adapter>, hub: Arc
     let looks = async {
         loop {
             tokio::time::sleep(every).await;
-            if !hub.is_watched() {
-                continue;
-            }
-            let version = version(&*database).await;
-            if version <= hub.last_heard() {
-                continue;
-            }
-            // It may be this node's, and about to be told.
-            tokio::time::sleep(UNDER_WAY).await;
-            if version > hub.last_heard() {
-                hub.missed_until(version);
+            if hub.is_watched() {
+                look(&*database, &hub).await;
             }
         }
     };
     tokio::select! {
         () = looks => {}
         () = ended.wait() => {}
+    }
+}
+
+/// Are there commits that were not heard?
+async fn look(database: &dyn Adapter, hub: &Hub) {
+    let version = version(database).await;
+    if version <= hub.last_heard() {
+        return;
+    }
+    // It may be this node's, and about to be told: then it is when this had its turn. Should that fail, they look once
+    // too often, which does no harm.
+    let _ = database.planned(Arc::new(Turn)).await;
+    if version > hub.last_heard() {
+        hub.missed_until(version);
+    }
+}
+
+/// Does nothing, in its turn: when it ends, what this process committed before it was asked for has been told.
+#[derive(Debug)]
+struct Turn;
+
+impl Plan for Turn {
+    fn next(&self, _: &[Outcome]) -> buntime_database::Result<Next> {
+        Ok(Next::Abandon)
     }
 }
 
@@ -86,15 +102,29 @@ async fn version(database: &dyn Adapter) -> u64 {
 }
 
 impl Nodes {
-    /// How nodes of that database hear of each other, and what they hear.
+    /// How nodes of that database hear of each other, and what they hear. From when it returns they do, unless the server
+    /// cannot be listened to.
     pub(super) async fn of(
         database: &Arc<dyn Adapter>,
         poll: Duration,
     ) -> buntime_database::Result<(Self, Option<Notifications>)> {
         Ok(match database.notifications(super::hub::CHANNEL).await? {
-            Some(notifications) => (Self::Notified(Arc::clone(database)), Some(notifications)),
+            Some(mut notifications) => {
+                match timeout(OPENING, notifications.next()).await {
+                    // The first there is to hear.
+                    Ok(Some(Heard::Listening)) => {}
+                    Ok(_) => return Err(Error::new(ErrorKind::Closed, "the database is closed")),
+                    Err(_) => {
+                        tracing::warn!("the database cannot be listened to; watches hear of nothing until it can");
+                    }
+                }
+                (Self::Notified(Arc::clone(database)), Some(notifications))
+            }
             None if database.is_shared() => (Self::Polled(poll), None),
             None => (Self::One, None),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,9 +145,10 @@ impl Engine {
         let uuid = uuid::Uuid::new_v4().to_string();
         let first = "INSERT INTO kv_clock (id, version, shape, uuid) VALUES (1, 0, 0, ?1) ON CONFLICT (id) DO NOTHING";
         database.execute(first, args![uuid]).await?;
+        // It hears before it asks for the last commit: so there is none that is neither read nor heard.
+        let (nodes, notifications) = Nodes::of(&database, options.poll).await?;
         let rows = database.query("SELECT version, uuid FROM kv_clock WHERE id = 1", args![]).await?;
         let row = rows.first().ok_or_else(|| Error::Database("there is no clock".into()))?;
-        let (nodes, notifications) = Nodes::of(&database, options.poll).await?;
         let hub = Arc::new(Hub::new(row::unsigned(row.at(0)?), nodes));
         let inner = Inner {
             database,

@@ -74,6 +74,13 @@ impl Registered {
         Self { namespace: namespace.clone(), keys, below, signal }
     }
 
+    /// It has whatever was committed up to that version, or does not want it.
+    fn begins(&self, version: u64) {
+        if let Some(signal) = &self.signal {
+            self.namespace.engine.hub.begins(signal, version);
+        }
+    }
+
     async fn changed(&self) -> Dirty {
         match &self.signal {
             Some(signal) => signal.changed().await,
@@ -112,7 +119,7 @@ impl Namespace {
         if let From::Place(Place { cursor, .. }) = &from {
             Selector::prefix(prefix.clone()).range(cursor.as_deref(), PAGE, false)?;
         }
-        // Registered before anything is read: what changes in between is told twice rather than never.
+        // Registered before anything is read, so that nothing is missed in between.
         let of = Registered::new(self, vec![prefix.clone()], true);
         let now = self.version().await?.version().unwrap_or(0);
         let everything = || (0, Some(Whole { cursor: None, version: now, reset: true }), Dirty::default());
@@ -135,6 +142,9 @@ impl Namespace {
                 _ => everything(),
             },
         };
+        // What it is told to have seen is believed as far as there is such a commit.
+        let seen = all.as_ref().map_or(version, |all| all.version).min(now);
+        of.begins(waiting.version.max(seen));
         Ok(Changes { of, prefix, all, version, waiting })
     }
 }
