@@ -5,8 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    Error, ErrorKind, Migration, Notifications, Outcome, Plan, Planned, Result, RowRef, Rows, Session, Sink, Statement,
-    Value,
+    Error, ErrorKind, Migration, Notifications, Outcome, Plan, Planned, Result, Rows, Session, Sink, Statement, Value,
 };
 
 /// An open database. Shared as `Arc<dyn Adapter>`; every method may be called from many tasks at once.
@@ -39,8 +38,7 @@ pub trait Adapter: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// As [`Adapter::query`], and the sink's own.
     async fn read_into(&self, sql: &str, args: Vec<Value>, sink: &mut dyn Sink) -> Result<()> {
-        let rows = self.query(sql, args).await?;
-        rows.iter().try_for_each(|row| sink.row(RowRef::from(row.values())))
+        self.query(sql, args).await?.show(sink)
     }
 
     /// Runs one statement for its rows, if it changes nothing.

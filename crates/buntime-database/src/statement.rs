@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Error, ErrorKind, FromValue, Result, Value};
+use crate::{Error, ErrorKind, FromValue, Result, RowRef, Sink, Value};
 
 /// One SQL statement with its arguments, bound to `?1`, `?2`, … in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +79,11 @@ impl Rows {
     /// The rows in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         self.rows.iter().map(|values| Row { columns: &self.columns, values })
+    }
+
+    /// Shows all of them.
+    pub(crate) fn show(&self, sink: &mut dyn Sink) -> Result<()> {
+        self.rows.iter().try_for_each(|values| sink.row(RowRef::from(values.as_slice())))
     }
 
     /// The bare values, row by row.
