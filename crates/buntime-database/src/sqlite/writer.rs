@@ -1,4 +1,4 @@
-//! The thread that writes: takes what waits, commits it together, answers each.
+//! The thread that writes: takes what waits and what comes while that runs, commits it together, answers each.
 //!
 //! Invariants: nobody is answered before the commit that holds the work (or its refusal) is durable; a request that
 //! fails leaves nothing and harms no other; a request runs at most once in what is committed.
@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,6 +19,8 @@ use crate::{Error, ErrorKind, Migrated, Migration, Next, Outcome, Plan, Planned,
 
 /// The most requests in one commit: bounds how long the first waits for the last.
 const GROUP: usize = 256;
+/// For how long a group takes more, by default: the same where requests are large. A flush is little beside it.
+pub(super) const GROUP_TIME: Duration = Duration::from_millis(20);
 
 /// What the writer is asked.
 #[derive(Debug)]
@@ -116,14 +119,10 @@ impl Writer {
         while let Some(first) = queue.blocking_recv() {
             // What comes while a session writes joins the group.
             let turn = self.turn.blocking_lock();
-            let mut group = Vec::new();
-            let mut next = Some(first);
-            // What came while the last commit ran is the next group; anything that is no batch ends it.
-            while let Some(Job::Batch(batch)) = next {
-                group.push(batch);
-                next = if group.len() < GROUP { queue.try_recv().ok() } else { None };
-            }
-            self.commit(group);
+            let next = match first {
+                Job::Batch(batch) => self.group(batch, &mut queue),
+                other => Some(other),
+            };
             match next {
                 Some(Job::Migrate { component, migrations, reply }) => {
                     let _ = reply.send(migrate::apply(&self.on, &component, &migrations));
@@ -142,72 +141,75 @@ impl Writer {
         }
     }
 
-    fn commit(&self, mut group: Vec<Batch>) {
-        group.retain(|batch| !batch.reply.is_closed());
-        self.counters.requests.fetch_add(group.len() as u64, Ordering::Relaxed);
-        let results = match group.as_slice() {
-            [] => return,
-            [one] => vec![self.alone(one)],
-            several => self.together(several),
-        };
-        for (batch, result) in group.into_iter().zip(results) {
+    /// One commit for that request and all that come until it is due: each is run as soon as it is taken, and others come
+    /// meanwhile. What is no request ends the group, and is returned.
+    fn group(&self, first: Batch, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        let begun = Instant::now();
+        let (mut group, mut kept, mut lost) = (Vec::new(), false, false);
+        let mut next = Some(Job::Batch(first));
+        while let Some(Job::Batch(batch)) = next {
+            if !batch.reply.is_closed() {
+                if self.on.connection.is_autocommit()
+                    && let Err(error) = self.control("BEGIN IMMEDIATE")
+                {
+                    next = refuse(batch, &error, queue);
+                    break;
+                }
+                self.counters.requests.fetch_add(1, Ordering::Relaxed);
+                let result = self.join(&batch, kept);
+                lost = kept && self.on.connection.is_autocommit();
+                kept |= keeps(&result);
+                group.push((batch, result));
+            }
+            let goes_on = !lost && group.len() < GROUP && begun.elapsed() < self.options.group_time;
+            next = if goes_on { queue.try_recv().ok() } else { None };
+        }
+        // What timed out would do so again.
+        let culprit = if lost { group.pop() } else { None };
+        if lost || kept && self.finish().is_err() {
+            // Nothing of it happened.
+            group.into_iter().for_each(|(batch, _)| self.alone(batch));
+        } else {
+            group.into_iter().for_each(|(batch, result)| batch.answer(result));
+        }
+        if let Some((batch, result)) = culprit {
             batch.answer(result);
         }
+        next
     }
 
-    /// One commit for all of them. When the whole transaction is lost (`OR ROLLBACK`, a full disk, a deferred foreign
-    /// key at the commit), nothing of it happened, and each is run again by itself.
-    fn together(&self, group: &[Batch]) -> Vec<Result<Planned>> {
-        if let Err(error) = self.control("BEGIN IMMEDIATE") {
-            return group.iter().map(|_| Err(error.clone())).collect();
+    /// Runs it in the open transaction. What is not to be kept of it is undone: by a savepoint if the transaction holds what
+    /// others did, else with the transaction. That may be lost for another reason (`OR ROLLBACK`, a full disk), too; then
+    /// nothing is kept.
+    fn join(&self, batch: &Batch, others: bool) -> Result<Planned> {
+        if others {
+            self.control("SAVEPOINT request")?;
         }
-        let mut results = Vec::with_capacity(group.len());
-        for (at, batch) in group.iter().enumerate() {
-            let result = self.savepoint(batch);
-            if self.on.connection.is_autocommit() {
-                return self.each_but(group, at, result);
-            }
-            results.push(result);
-        }
-        match self.finish() {
-            Ok(()) => results,
-            Err(_) => group.iter().map(|batch| self.alone(batch)).collect(),
-        }
-    }
-
-    /// Runs all again but the one that lost the transaction, whose error stands: what timed out would do so again.
-    fn each_but(&self, group: &[Batch], culprit: usize, result: Result<Planned>) -> Vec<Result<Planned>> {
-        let mut theirs = Some(result.and_then(|_| {
-            // Lost without an error of its own: it is not known to have run.
-            Err(Error::new(ErrorKind::Io, "the transaction was lost"))
-        }));
-        let again = |(at, batch)| if at == culprit { theirs.take() } else { None }.unwrap_or_else(|| self.alone(batch));
-        group.iter().enumerate().map(again).collect()
-    }
-
-    fn savepoint(&self, batch: &Batch) -> Result<Planned> {
-        self.control("SAVEPOINT request")?;
         let result = self.run(batch);
         if !self.on.connection.is_autocommit() {
-            let stays = result.as_ref().is_ok_and(|planned| planned.committed);
-            let undone = if !stays { self.control("ROLLBACK TO request") } else { Ok(()) };
-            if undone.and_then(|()| self.control("RELEASE request")).is_err() {
+            let ended = match (keeps(&result), others) {
+                (true, false) => Ok(()),
+                (true, true) => self.control("RELEASE request"),
+                (false, true) => self.control("ROLLBACK TO request").and_then(|()| self.control("RELEASE request")),
+                (false, false) => self.control("ROLLBACK"),
+            };
+            if ended.is_err() {
                 // What this request left cannot be told from what others did: nothing of it may be committed.
                 self.roll_back();
             }
         }
+        if keeps(&result) && self.on.connection.is_autocommit() {
+            // Lost without an error of its own: it is not known to have run.
+            return Err(Error::new(ErrorKind::Io, "the transaction was lost"));
+        }
         result
     }
 
-    fn alone(&self, batch: &Batch) -> Result<Planned> {
-        self.control("BEGIN IMMEDIATE")?;
-        let result = self.run(batch);
-        if result.as_ref().is_ok_and(|planned| planned.committed) {
-            self.finish()?;
-        } else {
-            self.roll_back();
-        }
-        result
+    fn alone(&self, batch: Batch) {
+        let begun = self.control("BEGIN IMMEDIATE");
+        let result = begun.and_then(|()| self.join(&batch, false));
+        let result = if keeps(&result) { self.finish().and(result) } else { result };
+        batch.answer(result);
     }
 
     fn run(&self, batch: &Batch) -> Result<Planned> {
@@ -285,6 +287,26 @@ impl Guarded {
     }
 }
 
+/// Is it part of what is committed?
+fn keeps(result: &Result<Planned>) -> bool {
+    result.as_ref().is_ok_and(|planned| planned.committed)
+}
+
+/// Tells it, and those that wait with it, that no transaction can begin: each would wait as long for the lock. What is no
+/// request ends it, and is returned.
+fn refuse(first: Batch, error: &Error, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    // Counted first: who is told may come back, and finds the lock free.
+    let waiting = queue.len();
+    first.answer(Err(error.clone()));
+    for _ in 0..waiting {
+        match queue.try_recv().ok()? {
+            Job::Batch(batch) => batch.answer(Err(error.clone())),
+            other => return Some(other),
+        }
+    }
+    None
+}
+
 /// Which file is at that path: its device and number.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<(u64, u64)> {
@@ -297,3 +319,6 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|_| (0, 0))
 }
+
+#[cfg(test)]
+mod tests;
