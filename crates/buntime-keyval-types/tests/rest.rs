@@ -2,13 +2,18 @@
 
 use buntime_keyval_types::{
     Atomic, Change, DeadLetter, Delivery, Entry, Error, Hit, Index, IndexInfo, IndexState, Message, Page, QueueStats,
-    Snippet, SumLimits, Tokenizer, Value, Versionstamp, key, rest,
+    Snippet, SumLimits, Tokenizer, Value, Versionstamp, key,
+    rest::{self, EntryJson, HitJson, PageJson},
 };
 use serde_json::{Value as Json, json};
 
 /// Through text, as it travels.
 fn sent(json: &Json) -> Json {
     serde_json::from_str(&json.to_string()).expect("JSON that readers take")
+}
+
+fn as_json(shown: &impl serde::Serialize) -> Json {
+    serde_json::to_value(shown).expect("JSON")
 }
 
 fn entry(n: i32, value: Value) -> Entry {
@@ -82,19 +87,19 @@ fn indexes_and_what_they_find_come_back() {
     }
     let entries = vec![entry(1, Value::U64(1)), entry(2, Value::V8([].as_slice().into()))];
     for page in [Page { entries, cursor: Some("c".into()) }, Page { entries: Vec::new(), cursor: None }] {
-        assert_eq!(rest::page_from_json(&sent(&rest::page_to_json(&page))), Ok(page));
+        assert_eq!(rest::page_from_json(&sent(&as_json(&PageJson::from(&page)))), Ok(page));
     }
     let pieces = vec![("<a>".to_owned(), false), ("b".to_owned(), true)];
     let snippets = vec![Snippet { field: "f".into(), pieces, before: true, after: false }];
     let hit = Hit { entry: entry(1, Value::U64(1)), score: 0.1 + 0.2, snippets };
-    let mut shown = rest::hit_to_json(&hit);
-    shown["snippets"] = rest::snippets_to_json(&hit.snippets);
+    let shown = as_json(&HitJson::new(&hit).with_highlights().with_snippets());
+    assert_eq!(shown["highlights"], json!({ "f": "…&lt;a&gt;<mark>b</mark>" }));
     assert_eq!(rest::hit_from_json(&sent(&shown)), Ok(hit));
 }
 
 #[test]
 fn what_is_missing_or_wrong_is_named() {
-    let whole = rest::entry_to_json(&entry(1, Value::U64(1)));
+    let whole = as_json(&EntryJson::new(&entry(1, Value::U64(1))));
     for (name, wrong) in [("key", json!(1)), ("value", json!({ "__type": "?" })), ("versionstamp", json!(7))] {
         let mut bad = whole.clone();
         bad[name] = wrong;

@@ -5,6 +5,7 @@ use buntime_keyval::{
     Atomic, Key, Range, Selector, Value,
     filter::Filter,
     json::{key_from_json, key_from_path, key_to_json, key_to_path, value_from_json, value_to_json},
+    rest::{self, ValueJson},
     structured::Structured,
     wire::{self, AtomicWrite, SnapshotRead, Watch, WatchOutput},
 };
@@ -53,12 +54,14 @@ pub(crate) fn protobuf(data: &[u8]) {
     }
 }
 
-/// What V8 serialized is read or refused, and what is read comes back.
+/// What V8 serialized is read or refused, and what is read comes back; whatever it is, it is shown as its tree is.
 pub(crate) fn structured(data: &[u8]) {
+    let value = Value::V8(data.into());
+    let shown = serde_json::to_string(&ValueJson(&value)).expect("nothing of it can fail");
+    assert_eq!(shown, rest::value_to_json(&value).to_string());
     let Ok(read) = Structured::decode(data) else { return };
     // NaN is not equal to itself, so the text.
     assert_eq!(format!("{:?}", Structured::decode(&read.encode())), format!("Ok({read:?})"));
-    let value = Value::V8(data.into());
     if let Ok(json) = value_to_json(&value) {
         assert_same(&value_from_json(&json, None).expect("it was printed"), &value);
     }

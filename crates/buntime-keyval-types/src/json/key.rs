@@ -2,23 +2,39 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value as Json, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
-use super::{MAX_SAFE, from_special, number, read, tag, tagged, write};
+use super::{MAX_SAFE, from_special, read, tag, write_bytes, write_number, write_tagged};
 use crate::{Error, Key, Part, Result};
 
 /// A key as a list: strings, numbers and booleans as such, bigints, bytes and numbers that JSON has not as in values.
 pub fn key_to_json(key: &Key) -> Json {
-    key.parts().iter().map(part_to_json).collect()
+    // Nothing of it can fail.
+    serde_json::to_value(KeyJson(key)).unwrap_or_default()
 }
 
-fn part_to_json(part: &Part) -> Json {
-    match part {
-        Part::Bytes(bytes) => write::bytes(bytes),
-        Part::String(text) => json!(text),
-        Part::BigInt(integer) => tagged("bigint", integer.to_string()),
-        Part::Number(of) => number(*of),
-        Part::Bool(of) => json!(of),
+/// A key as [`key_to_json`] has it, written at once.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyJson<'a>(pub &'a Key);
+
+impl Serialize for KeyJson<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.parts().iter().map(PartJson))
+    }
+}
+
+struct PartJson<'a>(&'a Part);
+
+impl Serialize for PartJson<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Part::Bytes(bytes) => write_bytes(bytes, to),
+            Part::String(text) => to.serialize_str(text),
+            Part::BigInt(integer) => write_tagged("bigint", &integer.to_string(), to),
+            Part::Number(of) => write_number(*of, to),
+            Part::Bool(of) => to.serialize_bool(*of),
+        }
     }
 }
 

@@ -7,15 +7,19 @@
 mod date;
 mod key;
 mod path;
+mod plain;
 mod read;
 mod write;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Number, Value as Json, json};
 
 use crate::{Error, Result, Value, structured::Structured};
 
+pub(crate) use self::plain::Plain;
 pub use self::{
-    key::{key_from_json, key_to_json},
+    key::{KeyJson, key_from_json, key_to_json},
     path::{key_from_path, key_to_path},
 };
 
@@ -59,16 +63,52 @@ fn tagged(name: &str, value: impl Into<Json>) -> Json {
     json!({ TYPE: name, "value": value })
 }
 
+/// Bytes as [`value_to_json`] has them, written at once.
+pub(crate) fn write_bytes<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    write_tagged("bytes", &BASE64_STANDARD.encode(bytes), to)
+}
+
+/// As [`tagged`], written at once.
+pub(crate) fn write_tagged<S: Serializer>(
+    name: &str,
+    value: &(impl Serialize + ?Sized),
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    let mut object = to.serialize_map(Some(2))?;
+    object.serialize_entry(TYPE, name)?;
+    object.serialize_entry("value", value)?;
+    object.end()
+}
+
 /// A double: integers as such, and tagged what JSON has not.
 fn number(number: f64) -> Json {
-    let integer = number as i64;
-    if number.abs() <= MAX_SAFE && (integer as f64).to_bits() == number.to_bits() {
+    if let Some(integer) = integer(number) {
         return integer.into();
     }
     match Number::from_f64(number) {
-        Some(finite) if number.to_bits() != (-0.0_f64).to_bits() => Json::Number(finite),
+        Some(finite) if is_plain(number) => Json::Number(finite),
         _ => tagged("number", special(number)),
     }
+}
+
+/// As [`number`], written at once.
+fn write_number<S: Serializer>(number: f64, to: S) -> Result<S::Ok, S::Error> {
+    match integer(number) {
+        Some(integer) => to.serialize_i64(integer),
+        None if is_plain(number) => to.serialize_f64(number),
+        None => write_tagged("number", special(number), to),
+    }
+}
+
+/// What is printed as an integer: those of which doubles have all.
+fn integer(number: f64) -> Option<i64> {
+    let integer = number as i64;
+    (number.abs() <= MAX_SAFE && (integer as f64).to_bits() == number.to_bits()).then_some(integer)
+}
+
+/// Has JSON that number?
+fn is_plain(number: f64) -> bool {
+    number.is_finite() && number.to_bits() != (-0.0_f64).to_bits()
 }
 
 /// The names of numbers that JSON has not.

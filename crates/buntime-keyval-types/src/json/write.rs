@@ -62,7 +62,7 @@ fn whole_bytes(from: &View) -> Option<&[u8]> {
     whole.then_some(bytes)
 }
 
-fn big(from: &BigInt) -> String {
+pub(super) fn big(from: &BigInt) -> String {
     // A digit is more than 3 bits.
     if from.bits() <= 3 * MOST_DIGITS as u64 { from.to_string() } else { format!("{from:#x}") }
 }

@@ -214,6 +214,9 @@ fn terminated(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
 }
 
 fn unescape(escaped: &[u8]) -> Vec<u8> {
+    if !escaped.contains(&0) {
+        return escaped.to_vec();
+    }
     let mut bytes = Vec::with_capacity(escaped.len());
     let mut escaped = escaped.iter();
     while let Some(byte) = escaped.next() {

@@ -1,6 +1,7 @@
 //! Things of a store as its REST face says them in JSON: a server writes them, a client reads them. The names are the
 //! original's, beside which others may stand.
 
+mod show;
 mod write;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -9,10 +10,13 @@ use serde_json::{Value as Json, json};
 use crate::{
     DeadLetter, Delivery, Entry, Error, Hit, Index, IndexInfo, IndexKind, IndexState, Page, QueueStats, Result,
     Snippet, Tokenizer, Value, json as values,
-    json::{key_from_json, key_to_json, key_to_path},
+    json::{key_from_json, key_to_json},
 };
 
-pub use self::write::{atomic_to_json, message_to_json};
+pub use self::{
+    show::{EntryJson, HitJson, PageJson, ValueJson},
+    write::{atomic_to_json, message_to_json},
+};
 
 /// Lists and objects within each other, of JSON that readers take; what an answer has around a value is less than the rest.
 const DEEPEST: usize = 110;
@@ -49,16 +53,7 @@ fn is_within(json: &Json, depth: usize) -> bool {
     }
 }
 
-/// An entry.
-pub fn entry_to_json(entry: &Entry) -> Json {
-    json!({
-        "key": key_to_json(&entry.key),
-        "value": value_to_json(&entry.value),
-        "versionstamp": entry.versionstamp.to_string(),
-    })
-}
-
-/// An entry as [`entry_to_json`] has it.
+/// An entry as [`EntryJson`] has it.
 ///
 /// # Errors
 /// [`Error::InvalidValue`] for what is none.
@@ -236,13 +231,7 @@ pub fn index_info_from_json(json: &Json) -> Result<IndexInfo> {
     })
 }
 
-/// A page of a sorted index.
-pub fn page_to_json(page: &Page) -> Json {
-    let entries = page.entries.iter().map(entry_to_json).collect::<Json>();
-    json!({ "entries": entries, "hasMore": page.cursor.is_some(), "cursor": page.cursor })
-}
-
-/// A page as [`page_to_json`] has it.
+/// A page as [`PageJson`] has it.
 ///
 /// # Errors
 /// As [`entry_from_json`].
@@ -252,25 +241,7 @@ pub fn page_from_json(json: &Json) -> Result<Page> {
     Ok(Page { entries, cursor: cursor.map(|cursor| said(cursor, "cursor")).transpose()? })
 }
 
-/// An entry with its score.
-pub fn hit_to_json(hit: &Hit) -> Json {
-    let mut shown = entry_to_json(&hit.entry);
-    shown["path"] = key_to_path(&hit.entry.key).into();
-    shown["score"] = hit.score.into();
-    shown
-}
-
-/// Snippets in their pieces, as [`hit_from_json`] reads them from a hit's `snippets`.
-pub fn snippets_to_json(snippets: &[Snippet]) -> Json {
-    let one = |snippet: &Snippet| {
-        json!({
-            "field": snippet.field, "pieces": snippet.pieces, "before": snippet.before, "after": snippet.after,
-        })
-    };
-    snippets.iter().map(one).collect()
-}
-
-/// A hit as [`hit_to_json`] has it, with its `snippets` if there are any.
+/// A hit as [`HitJson`] has it, with its snippets if there are any.
 ///
 /// # Errors
 /// As [`entry_from_json`].

@@ -5,6 +5,7 @@
 
 mod join;
 mod read;
+pub(crate) mod scan;
 mod text;
 mod write;
 
@@ -113,7 +114,7 @@ macro_rules! named {
                 Self::ALL.iter().copied().find(|one| one.name() == name)
             }
 
-            const fn tag(self) -> u8 {
+            pub(crate) const fn tag(self) -> u8 {
                 match self { $(Self::$variant => $tag,)* }
             }
 

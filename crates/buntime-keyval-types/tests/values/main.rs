@@ -5,6 +5,8 @@ mod engines;
 mod json;
 #[cfg(feature = "json")]
 mod keys;
+#[cfg(feature = "json")]
+mod shown;
 mod structured;
 mod trees;
 

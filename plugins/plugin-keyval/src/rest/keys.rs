@@ -2,7 +2,11 @@
 
 use axum::response::{IntoResponse, Response};
 use buntime_core::ErrorKind;
-use buntime_keyval::{Atomic, Change, Key, Mutation, Value, Versionstamp, engine::Committed, rest::value_from_json};
+use buntime_keyval::{
+    Atomic, Change, Key, Mutation, Value, Versionstamp,
+    engine::Committed,
+    rest::{EntryJson, value_from_json},
+};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -33,11 +37,7 @@ pub(super) async fn get(caller: Caller, PathKey(key): PathKey, headers: HeaderMa
     if !asked.none_matches(there) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    let mut shown = show::entry(&entry);
-    if let Some(at) = entry.expires_at {
-        shown["expiresAt"] = at.into();
-    }
-    Ok((headers, axum::Json(shown)).into_response())
+    Ok((headers, axum::Json(EntryJson::new(&entry).with_expiry())).into_response())
 }
 
 const NO_CACHE: http::HeaderValue = http::HeaderValue::from_static("private, no-cache");

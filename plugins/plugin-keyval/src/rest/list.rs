@@ -1,7 +1,11 @@
 //! Many keys, read: lists, pages, counts, batches.
 
-use axum::response::{IntoResponse, Response};
-use buntime_keyval::{Range, filter::Filter};
+use axum::response::Response;
+use buntime_keyval::{
+    Range,
+    filter::Filter,
+    rest::{EntryJson, PageJson},
+};
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -94,8 +98,7 @@ pub(super) async fn list_by(caller: Caller, Sent(asked): Sent<InBody>) -> Result
 
 async fn listed(caller: &Caller, selection: Selection, limit: u32) -> Result<Response, Refused> {
     let page = caller.ops().time(Op::List, selection.first(&caller.kv, limit)).await?;
-    let entries = page.entries.iter().map(show::entry).collect::<Json>();
-    let mut response = show::answer(entries);
+    let mut response = show::answer(page.entries.iter().map(EntryJson::new).collect::<Vec<_>>());
     if let Some(cursor) = page.cursor.and_then(|cursor| HeaderValue::try_from(cursor).ok()) {
         response.headers_mut().insert(CURSOR, cursor);
     }
@@ -114,8 +117,7 @@ pub(super) async fn paginate_by(caller: Caller, Sent(asked): Sent<InBody>) -> Re
 
 async fn paged(caller: &Caller, selection: &Selection, limit: u32) -> Result<Response, Refused> {
     let Page { entries, cursor } = caller.ops().time(Op::Paginate, selection.page(&caller.kv, limit)).await?;
-    let entries = entries.iter().map(show::entry).collect::<Json>();
-    Ok(show::answer(json!({ "entries": entries, "hasMore": cursor.is_some(), "cursor": cursor })))
+    Ok(show::answer(PageJson::new(&entries, cursor.as_deref())))
 }
 
 pub(super) async fn count(caller: Caller, Asked(asked): Asked<InQuery>) -> Result<Response, Refused> {
@@ -161,6 +163,6 @@ pub(super) struct Several {
 pub(super) async fn batch(caller: Caller, Sent(asked): Sent<Several>) -> Result<Response, Refused> {
     let keys = keys(&asked.keys)?;
     let found = caller.time(Op::Get, caller.kv.get_many(&keys)).await?;
-    let entries = keys.iter().zip(&found).map(|(key, found)| show::entry_or_missing(key, found.as_ref()));
-    Ok(show::answer(entries.collect::<Json>()).into_response())
+    let entries = keys.iter().zip(&found).map(|(key, found)| EntryJson::at(key, found.as_ref()));
+    Ok(show::answer(entries.collect::<Vec<_>>()))
 }

@@ -4,29 +4,25 @@ use axum::{
     Json as Body,
     response::{IntoResponse, Response},
 };
-pub(super) use buntime_keyval::rest::entry_to_json as entry;
-use buntime_keyval::{Entry, Key, Versionstamp, json::key_to_json};
+use buntime_keyval::Versionstamp;
 use http::{HeaderValue, header};
-use serde_json::{Value as Json, json};
-
-/// A key without an entry.
-pub(super) fn missing(key: &Key) -> Json {
-    json!({ "key": key_to_json(key), "value": null, "versionstamp": null })
-}
-
-pub(super) fn entry_or_missing(key: &Key, found: Option<&Entry>) -> Json {
-    found.map_or_else(|| missing(key), entry)
-}
+use serde::Serialize;
 
 /// An answer that whoever asks again has to ask for again.
-pub(super) fn answer(json: Json) -> Response {
+pub(super) fn answer(json: impl Serialize) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Body(json)).into_response()
 }
 
 /// What a write became.
 pub(super) fn written(versionstamp: Versionstamp) -> Response {
-    let json = json!({ "ok": true, "versionstamp": versionstamp.to_string() });
+    let json = Written { ok: true, versionstamp: versionstamp.to_string() };
     ([(header::ETAG, etag(versionstamp))], answer(json)).into_response()
+}
+
+#[derive(Serialize)]
+struct Written {
+    ok: bool,
+    versionstamp: String,
 }
 
 /// A versionstamp as an entity tag.

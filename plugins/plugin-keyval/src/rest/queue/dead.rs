@@ -33,7 +33,7 @@ pub(super) struct Letter {
 pub(super) async fn list(caller: Caller, Asked(which): Asked<Which>) -> Result<Response, Refused> {
     let limit = limit(text(which.limit.as_deref()).as_ref())?;
     let letters = caller.kv.dead_letters(which.queue.as_deref(), limit, which.offset.unwrap_or_default()).await?;
-    Ok(show::answer(letters.iter().map(dead_letter_to_json).collect()))
+    Ok(show::answer(letters.iter().map(dead_letter_to_json).collect::<Vec<_>>()))
 }
 
 pub(super) async fn get(caller: Caller, Path(Letter { id }): Path<Letter>) -> Result<Response, Refused> {

@@ -144,7 +144,7 @@ pub(super) async fn list(caller: Caller, Asked(asked): Asked<Listed>) -> Result<
         None if wait.is_some() => return Err(Refused::malformed("wait goes with the id of an index")),
         None => caller.kv.indexes().await?,
     };
-    Ok(show::answer(all.iter().map(index_info_to_json).collect()))
+    Ok(show::answer(all.iter().map(index_info_to_json).collect::<Vec<_>>()))
 }
 
 /// Which one: the original's server reads the query, its client sends a body.

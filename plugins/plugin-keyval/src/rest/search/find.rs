@@ -1,14 +1,10 @@
 //! Searching.
 
 use axum::response::Response;
-use buntime_keyval::{
-    Entry, Hit, Key, Search,
-    filter::Filter,
-    rest::{hit_to_json, snippets_to_json},
-};
+use buntime_keyval::{Entry, Hit, Key, Search, filter::Filter, rest::HitJson};
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use crate::{
     ops::Op,
@@ -180,12 +176,11 @@ pub(super) async fn search_by(caller: Caller, Sent(asked): Sent<InBody>) -> Resu
 async fn found(caller: &Caller, wanted: Wanted) -> Result<Response, Refused> {
     let keep = |entry: &Entry| wanted.keeps(entry);
     let found = caller.time(Op::Search, caller.kv.search(&wanted.search, &keep)).await?;
-    let hit = |hit: &Hit| shown(hit, wanted.marked);
-    let hits: Vec<Json> = match wanted.reverse {
-        true => found.hits.iter().rev().map(hit).collect(),
-        false => found.hits.iter().map(hit).collect(),
-    };
-    let mut response = show::answer(hits.into());
+    let mut hits: Vec<_> = found.hits.iter().map(|hit| shown(hit, wanted.marked)).collect();
+    if wanted.reverse {
+        hits.reverse();
+    }
+    let mut response = show::answer(hits);
     for (name, there) in [(BUILDING, found.building), (TRUNCATED, found.truncated)] {
         if there {
             response.headers_mut().insert(name, HeaderValue::from_static("true"));
@@ -195,14 +190,13 @@ async fn found(caller: &Caller, wanted: Wanted) -> Result<Response, Refused> {
 }
 
 /// An entry with its score, and with its snippets as they are wanted.
-fn shown(hit: &Hit, marked: Marked) -> Json {
-    let mut shown = hit_to_json(hit);
+fn shown(hit: &Hit, marked: Marked) -> HitJson<'_> {
+    let mut shown = HitJson::new(hit);
     if marked.html {
-        let by_field = hit.snippets.iter().map(|snippet| (snippet.field.clone(), snippet.html().into()));
-        shown["highlights"] = Json::Object(by_field.collect::<Map<_, _>>());
+        shown = shown.with_highlights();
     }
     if marked.pieces {
-        shown["snippets"] = snippets_to_json(&hit.snippets);
+        shown = shown.with_snippets();
     }
     shown
 }

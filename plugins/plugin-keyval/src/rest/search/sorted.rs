@@ -1,7 +1,7 @@
 //! Entries in the order of a sorted index.
 
 use axum::response::Response;
-use buntime_keyval::{ByIndex, Edge, Part, json::key_from_json, rest::page_to_json};
+use buntime_keyval::{ByIndex, Edge, Part, json::key_from_json, rest::PageJson};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -75,5 +75,5 @@ fn edge(without: (&str, Option<Json>), with: (&str, Option<Json>)) -> Result<Opt
 pub(super) async fn list(caller: Caller, Sent(selected): Sent<Selected>) -> Result<Response, Refused> {
     let selected = selected.read()?;
     let page = caller.time(Op::ListByIndex, caller.kv.by_index(&selected)).await?;
-    Ok(show::answer(page_to_json(&page)))
+    Ok(show::answer(PageJson::from(&page)))
 }

@@ -6,7 +6,8 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use buntime_keyval::Entry;
+use buntime_core::ErrorKind;
+use buntime_keyval::{Entry, rest::EntryJson};
 use bytes::Bytes;
 use futures_util::stream;
 use http::header;
@@ -21,7 +22,6 @@ use crate::{
         caller::Caller,
         scan::{Selection, Walk},
         sent::Asked,
-        show,
     },
 };
 
@@ -51,7 +51,7 @@ pub(in crate::rest) async fn export(caller: Caller, Asked(which): Asked<Which>) 
             }
         };
         if step.as_ref().is_ok_and(|step| !step.is_empty()) {
-            return step.map(|step| Some((lines(&step), (caller, walk, begun))));
+            return step.and_then(|step| Ok(Some((lines(&step)?, (caller, walk, begun)))));
         }
         caller.ops().count(Op::Export, begun.elapsed(), step.is_err());
         // A stream that ends like this is not taken for whole.
@@ -63,15 +63,12 @@ pub(in crate::rest) async fn export(caller: Caller, Asked(which): Asked<Which>) 
     Ok(([(header::CONTENT_TYPE, NDJSON), (header::CACHE_CONTROL, "no-store")], lines).into_response())
 }
 
-fn lines(entries: &[Entry]) -> Bytes {
+fn lines(entries: &[Entry]) -> Result<Bytes, Refused> {
     let mut lines = Vec::new();
     for entry in entries {
-        let mut line = show::entry(entry);
-        if let Some(at) = entry.expires_at {
-            line["expiresAt"] = at.into();
-        }
-        lines.extend_from_slice(line.to_string().as_bytes());
+        serde_json::to_writer(&mut lines, &EntryJson::new(entry).with_expiry())
+            .map_err(|error| Refused::new(ErrorKind::Internal, error.to_string()))?;
         lines.push(b'\n');
     }
-    lines.into()
+    Ok(lines.into())
 }

@@ -5,11 +5,10 @@ use std::collections::VecDeque;
 use axum::response::Response;
 use buntime_keyval::{Entry, Key, Result as KvResult, Versionstamp, engine::Watch};
 use http::HeaderMap;
-use serde_json::{Value as Json, json};
 
 use super::{
     Watched, paths,
-    stream::{News, Source, Stream, shown},
+    stream::{News, Polled, Source, Stream},
 };
 use crate::rest::{Refused, caller::Caller, events, sent::Asked, show};
 
@@ -74,10 +73,10 @@ pub(super) async fn poll(caller: Caller, Asked(asked): Asked<Watched>) -> Result
     }
     let now = stamps(&found);
     let each = keys.into_iter().zip(found).zip(now.iter().zip(&seen));
-    let changed: Vec<_> = each.filter(|(_, (now, seen))| now != seen).map(|(entry, _)| entry).collect();
+    let changed = each.filter(|(_, (now, seen))| now != seen).map(|(entry, _)| entry).collect();
     let stamp = |stamp: &Option<Versionstamp>| stamp.map_or_else(String::new, |stamp| stamp.to_string());
-    let versionstamps: Json = now.iter().map(stamp).collect();
-    Ok(show::answer(json!({ "entries": shown(&changed), "versionstamps": versionstamps })))
+    let versionstamps: Vec<String> = now.iter().map(stamp).collect();
+    Ok(show::answer(Polled::new(&News { entries: changed, reset: false }, versionstamps)))
 }
 
 fn stamps(found: &[Option<Entry>]) -> Vec<Option<Versionstamp>> {

@@ -9,11 +9,10 @@ use buntime_keyval::{
 };
 use futures_util::future::{OptionFuture, select_all};
 use http::HeaderMap;
-use serde_json::json;
 
 use super::{
     Watched, keys, paths,
-    stream::{News, Source, Stream, shown},
+    stream::{News, Polled, Source, Stream},
 };
 use crate::rest::{Refused, caller::Caller, events, sent::Asked, show};
 
@@ -68,11 +67,7 @@ pub(super) async fn poll(caller: Caller, Asked(asked): Asked<Watched>) -> Result
         };
         all = told.transpose()?.unwrap_or_default();
     }
-    let mut answer = json!({ "entries": shown(&all.entries), "versionstamps": source.place() });
-    if all.reset {
-        answer["reset"] = true.into();
-    }
-    Ok(show::answer(answer))
+    Ok(show::answer(Polled::new(&all, source.place())))
 }
 
 /// Where a watch begins.

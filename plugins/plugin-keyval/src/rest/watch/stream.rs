@@ -1,15 +1,14 @@
 //! Events out of what watches tell.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Not};
 
 use axum::response::sse::Event;
-use buntime_keyval::{Entry, Key, Result};
-use serde_json::Value as Json;
+use buntime_keyval::{Entry, Key, Result, rest::EntryJson};
+use serde::Serialize;
 
 use crate::rest::{
     Rest,
     events::{self, Live, Place},
-    show,
 };
 
 /// Bytes of one event, or little more: clients like the original's lose an event that does not come in one piece.
@@ -75,7 +74,8 @@ impl<S: Source> Stream<S> {
         self.known = true;
         let (mut piece, mut size) = (Vec::new(), 0);
         for (key, entry) in &news.entries {
-            let shown = show::entry_or_missing(key, entry.as_ref()).to_string();
+            // Nothing of it can fail.
+            let shown = serde_json::to_string(&EntryJson::at(key, entry.as_ref())).unwrap_or_default();
             if !piece.is_empty() && (piece.len() == self.most || size + shown.len() > PIECE) {
                 self.ready.push_back(change(&std::mem::take(&mut piece)));
                 size = 0;
@@ -89,11 +89,23 @@ impl<S: Source> Stream<S> {
     }
 }
 
-fn change(entries: &[String]) -> Event {
-    Event::default().event("change").data(format!("[{}]", entries.join(",")))
+/// What a poll is told.
+#[derive(Debug, Serialize)]
+pub(super) struct Polled<'a, P> {
+    entries: Vec<EntryJson<'a>>,
+    versionstamps: P,
+    #[serde(skip_serializing_if = "Not::not")]
+    reset: bool,
 }
 
-/// The same for an answer.
-pub(super) fn shown(entries: &[(Key, Option<Entry>)]) -> Json {
-    entries.iter().map(|(key, entry)| show::entry_or_missing(key, entry.as_ref())).collect()
+impl<'a, P> Polled<'a, P> {
+    /// The news, and how far they go.
+    pub(super) fn new(news: &'a News, versionstamps: P) -> Self {
+        let entry = |(key, entry): &'a (Key, Option<Entry>)| EntryJson::at(key, entry.as_ref());
+        Self { entries: news.entries.iter().map(entry).collect(), versionstamps, reset: news.reset }
+    }
+}
+
+fn change(entries: &[String]) -> Event {
+    Event::default().event("change").data(format!("[{}]", entries.join(",")))
 }
