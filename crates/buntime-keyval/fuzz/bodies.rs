@@ -4,7 +4,7 @@
 use buntime_keyval::{
     Atomic, Key, Range, Selector, Value,
     filter::Filter,
-    json::{key_from_json, key_from_path, key_to_json, key_to_path, value_from_json, value_to_json},
+    json::{key_from_json, key_from_path, key_to_json, key_to_path, value_from_json, value_from_text, value_to_json},
     rest::{self, ValueJson},
     structured::Structured,
     wire::{self, AtomicWrite, SnapshotRead, Watch, WatchOutput},
@@ -85,7 +85,14 @@ pub(crate) fn json(data: &[u8]) {
     {
         assert_eq!(key_from_path(&key_to_path(&key)), Ok(key));
     }
-    let Ok(json) = serde_json::from_slice::<serde_json::Value>(data) else { return };
+    let at_once = value_from_text(data);
+    let Ok(json) = serde_json::from_slice::<serde_json::Value>(data) else {
+        assert_eq!(at_once, None);
+        return;
+    };
+    if at_once.is_some() {
+        assert_eq!(at_once, value_from_json(&json, Some(1)).ok());
+    }
     if let Ok(key) = key_from_json(&json) {
         assert_eq!(key_from_json(&key_to_json(&key)), Ok(key));
     }

@@ -9,6 +9,7 @@ mod key;
 mod path;
 mod plain;
 mod read;
+mod sent;
 mod write;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -21,6 +22,7 @@ pub(crate) use self::plain::Plain;
 pub use self::{
     key::{KeyJson, key_from_json, key_to_json},
     path::{key_from_path, key_to_path},
+    sent::value_from_text,
 };
 
 /// What makes an object more than an object.

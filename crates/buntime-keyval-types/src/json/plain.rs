@@ -119,7 +119,7 @@ fn whole(text: Str<'_>) -> Option<Cow<'_, str>> {
 }
 
 /// Is there a name twice?
-fn is_twice(all: &[(Cow<'_, str>, Plain<'_>)]) -> bool {
+pub(super) fn is_twice<T>(all: &[(Cow<'_, str>, T)]) -> bool {
     let mut names = all.iter().map(|(name, _)| name);
     if all.len() > FEW {
         let mut known = HashSet::with_capacity(all.len());

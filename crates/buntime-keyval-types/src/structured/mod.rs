@@ -7,7 +7,7 @@ mod join;
 mod read;
 pub(crate) mod scan;
 mod text;
-mod write;
+pub(crate) mod write;
 
 use num_bigint::BigInt;
 

@@ -27,8 +27,8 @@ impl Structured {
     /// From what V8 serialized.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if it is not that, is nested deeper than [`MAX_DEPTH`], or has what cannot be stored:
-    /// shared or transferred memory, WebAssembly, objects of the host other than Node's views.
+    /// [`InvalidValue`](crate::Error::InvalidValue) if it is not that, is nested deeper than [`MAX_DEPTH`], or has what
+    /// cannot be stored: shared or transferred memory, WebAssembly, objects of the host other than Node's views.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader { from: Scanner::new(bytes)?, ids: Vec::new(), buffers: Vec::new(), depth: 0 };
         let value = reader.value()?;

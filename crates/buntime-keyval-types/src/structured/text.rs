@@ -36,13 +36,17 @@ impl Text {
 
     /// The number it is as an array's index, if it is one in its only form.
     pub(super) fn index(&self) -> Option<u32> {
-        let text = self.as_str()?;
-        let canonical = text == "0" || text.starts_with(|c| matches!(c, '1'..='9'));
-        if !canonical || text.len() > 10 {
-            return None;
-        }
-        text.parse().ok().filter(|index| *index < u32::MAX)
+        self.as_str().and_then(index)
     }
+}
+
+/// As [`Text::index`].
+pub(super) fn index(text: &str) -> Option<u32> {
+    let canonical = text == "0" || text.starts_with(|c| matches!(c, '1'..='9'));
+    if !canonical || text.len() > 10 {
+        return None;
+    }
+    text.parse().ok().filter(|index| *index < u32::MAX)
 }
 
 impl From<&str> for Text {

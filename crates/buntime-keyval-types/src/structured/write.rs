@@ -2,15 +2,15 @@
 
 use num_bigint::{BigInt, Sign};
 
-use super::{Failure, Property, Structured, Text, View};
+use super::{Failure, Property, Structured, Text, View, text::index};
 
 /// The format that is written: all engines since 2022 read it.
-const VERSION: u8 = 15;
+pub(crate) const HEAD: [u8; 2] = [0xff, 15];
 
 impl Structured {
     /// As V8 would serialize it.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![0xff, VERSION];
+        let mut out = HEAD.to_vec();
         value(self, &mut out);
         out
     }
@@ -77,11 +77,11 @@ fn value(from: &Structured, out: &mut Vec<u8>) {
 }
 
 /// Lengths are of 32 bits; no value of this store comes near.
-fn length(of: usize) -> u32 {
+pub(crate) fn length(of: usize) -> u32 {
     u32::try_from(of).unwrap_or(u32::MAX)
 }
 
-fn varint(mut number: u32, out: &mut Vec<u8>) {
+pub(crate) fn varint(mut number: u32, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -89,16 +89,16 @@ fn varint(mut number: u32, out: &mut Vec<u8>) {
     out.push(number as u8);
 }
 
-fn tagged(tag: u8, number: u32, out: &mut Vec<u8>) {
+pub(crate) fn tagged(tag: u8, number: u32, out: &mut Vec<u8>) {
     out.push(tag);
     varint(number, out);
 }
 
-fn int(number: i32, out: &mut Vec<u8>) {
+pub(crate) fn int(number: i32, out: &mut Vec<u8>) {
     tagged(b'I', (number << 1 ^ number >> 31).cast_unsigned(), out);
 }
 
-fn double(tag: u8, number: f64, out: &mut Vec<u8>) {
+pub(crate) fn double(tag: u8, number: f64, out: &mut Vec<u8>) {
     out.push(tag);
     out.extend_from_slice(&number.to_le_bytes());
 }
@@ -115,14 +115,25 @@ fn big(tag: u8, number: &BigInt, out: &mut Vec<u8>) {
 }
 
 fn text(from: &Text, out: &mut Vec<u8>) {
-    if let Some(text) = from.as_str()
-        && text.chars().all(|c| u32::from(c) < 0x100)
-    {
+    match from {
+        Text::Utf8(text) => string(text, out),
+        Text::Utf16(of) => units(of, out),
+    }
+}
+
+pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
+    if text.is_ascii() {
+        tagged(b'"', length(text.len()), out);
+        out.extend_from_slice(text.as_bytes());
+    } else if text.chars().all(|c| u32::from(c) < 0x100) {
         tagged(b'"', length(text.chars().count()), out);
         out.extend(text.chars().map(|c| u32::from(c) as u8));
-        return;
+    } else {
+        units(&text.encode_utf16().collect::<Vec<_>>(), out);
     }
-    let units = from.units();
+}
+
+fn units(units: &[u16], out: &mut Vec<u8>) {
     let bytes = length(units.len()).saturating_mul(2);
     let mut head = vec![b'c'];
     varint(bytes, &mut head);
@@ -149,12 +160,20 @@ fn boxed(inner: &Structured, out: &mut Vec<u8>) {
     }
 }
 
+/// A property's, which is a number if it is an index.
+pub(crate) fn name(text: &str, out: &mut Vec<u8>) {
+    match index(text).map(|index| (index, i32::try_from(index))) {
+        Some((_, Ok(index))) => int(index, out),
+        Some((index, Err(_))) => double(b'N', index.into(), out),
+        None => string(text, out),
+    }
+}
+
 fn properties(all: &[Property], end: u8, out: &mut Vec<u8>) {
     for (name, of) in all {
-        match name.index().map(|index| (index, i32::try_from(index))) {
-            Some((_, Ok(index))) => int(index, out),
-            Some((index, Err(_))) => double(b'N', index.into(), out),
-            None => text(name, out),
+        match name {
+            Text::Utf8(text) => self::name(text, out),
+            Text::Utf16(of) => units(of, out),
         }
         value(of, out);
     }

@@ -2,7 +2,7 @@
 
 use buntime_keyval_types::{
     Value,
-    json::{value_from_json, value_to_json},
+    json::{value_from_json, value_from_text, value_to_json},
     structured::{MAX_DEPTH, Structured},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -114,9 +114,12 @@ proptest! {
         }
     }
 
-    /// What is taken can be read, and is printed so that it is the same.
+    /// What is taken can be read, and is printed so that it is the same; as text it is the same, too.
     #[test]
     fn any_json_is_taken_or_refused(json in any_json()) {
+        if let Some(value) = value_from_text(json.to_string().as_bytes()) {
+            prop_assert_eq!(Ok(value), value_from_json(&json, Some(1)));
+        }
         if let Ok(value) = value_from_json(&json, Some(1)) {
             prop_assert_eq!(value_from_json(&printed(&value), None), Ok(value));
         }

@@ -70,12 +70,12 @@ pub(super) async fn put(
     PathKey(key): PathKey,
     Asked(stays): Asked<Stays>,
     headers: HeaderMap,
-    SentValue(body): SentValue,
+    body: SentValue,
 ) -> Result<Response, Refused> {
     let asked = Preconditions::of(&headers)?;
     let now = caller.now();
     let expires_at = stays.until(now)?;
-    let value = value(&body, now)?;
+    let value = body.value(now)?;
     let change = Mutation { key, change: Change::Set(value), expires_at };
     let versionstamp = caller.ops().time(Op::Set, write(&caller, change, &asked)).await?;
     Ok(show::written(versionstamp))

@@ -1,7 +1,7 @@
 //! Bodies and queries, with words for what is wrong with them.
 
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use buntime_keyval::{Error as Kv, Exceeded, What};
+use buntime_keyval::{Error as Kv, Exceeded, Value, What, json::value_from_text, rest::value_from_json};
 use bytes::Bytes;
 use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
@@ -23,13 +23,30 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
 
 /// A body that is any value of JSON.
 #[derive(Debug)]
-pub(super) struct SentValue(pub(super) Json);
+pub(super) enum SentValue {
+    /// One that means the same at any time.
+    Made(Value),
+    Json(Json),
+}
 
 impl<S: Send + Sync> FromRequest<S> for SentValue {
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        Ok(Self(json(&whole(request, state).await?)?))
+        let body = whole(request, state).await?;
+        Ok(match value_from_text(&body) {
+            Some(value) => Self::Made(value),
+            None => Self::Json(json(&body)?),
+        })
+    }
+}
+
+impl SentValue {
+    pub(super) fn value(self, now: u64) -> Result<Value, Refused> {
+        match self {
+            Self::Made(value) => Ok(value),
+            Self::Json(json) => Ok(value_from_json(&json, Some(now))?),
+        }
     }
 }
 
