@@ -28,6 +28,9 @@ pub trait Plan: Send + Sync + fmt::Debug + 'static {
 pub enum Next {
     /// Run these, in order. The first that fails undoes everything.
     Run(Vec<Statement>),
+    /// Run these, in order, and keep what was done: it is decided. The first that fails undoes everything; since none is
+    /// expected to fail, an adapter may have to run others' plans again then.
+    Finish(Vec<Statement>),
     /// Keep what was done.
     Commit,
     /// Undo what was done. No error.

@@ -231,8 +231,9 @@ impl Inner {
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut begun = false;
         let result = loop {
-            let list = match plan.next(&outcomes) {
-                Ok(Next::Run(list)) => list,
+            let (list, last) = match plan.next(&outcomes) {
+                Ok(Next::Run(list)) => (list, false),
+                Ok(Next::Finish(list)) => (list, true),
                 Ok(Next::Commit) => break Ok(true),
                 Ok(Next::Abandon) => break Ok(false),
                 Err(error) => break Err(Failed::never(error)),
@@ -248,6 +249,9 @@ impl Inner {
                 Err(failed) => break Err(failed),
             }
             begun = true;
+            if last {
+                break Ok(true);
+            }
         };
         match result {
             Ok(true) if begun => {

@@ -188,13 +188,17 @@ async fn each(calls: &Calls, on: &mut Connection, plans: &[Arc<dyn Plan>]) -> Re
 async fn steps(calls: &Calls, on: &mut Connection, plan: &Arc<dyn Plan>) -> Result<Planned, Failed> {
     let mut outcomes: Vec<Outcome> = Vec::new();
     loop {
-        let statements: Vec<Statement> = match plan.next(&outcomes).map_err(Failed::never)? {
-            Next::Run(statements) => statements,
+        let (statements, last): (Vec<Statement>, bool) = match plan.next(&outcomes).map_err(Failed::never)? {
+            Next::Run(statements) => (statements, false),
+            Next::Finish(statements) => (statements, true),
             Next::Commit => return Ok(Planned { committed: true, outcomes }),
             Next::Abandon => return Ok(Planned { committed: false, outcomes }),
         };
         let list = calls.all_ready(statements, outcomes.len()).map_err(Failed::never)?;
         let done = run::statements(on, &list, calls.options.max_result_bytes, outcomes.len()).await?;
         outcomes.extend(done);
+        if last {
+            return Ok(Planned { committed: true, outcomes });
+        }
     }
 }

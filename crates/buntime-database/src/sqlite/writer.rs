@@ -65,6 +65,18 @@ impl Batch {
     }
 }
 
+/// What undoes a request that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Undo {
+    /// It has written nothing yet.
+    Nothing,
+    /// Its savepoint.
+    Savepoint,
+    /// The end of the transaction, which holds nothing else; or that is run again then, for it is decided, and a savepoint
+    /// costs more than a failure that never comes.
+    Everything,
+}
+
 /// What a writer has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -178,27 +190,26 @@ impl Writer {
         next
     }
 
-    /// Runs it in the open transaction. What is not to be kept of it is undone: by a savepoint if the transaction holds what
-    /// others did, else with the transaction. That may be lost for another reason (`OR ROLLBACK`, a full disk), too; then
-    /// nothing is kept.
+    /// Runs it in the open transaction, which holds what others did or nothing. What is not to be kept of it is undone. The
+    /// transaction may be lost with it, or for another reason (`OR ROLLBACK`, a full disk); then nothing is kept.
     fn join(&self, batch: &Batch, others: bool) -> Result<Planned> {
-        if others {
-            self.control("SAVEPOINT request")?;
-        }
-        let result = self.run(batch);
+        let mut undo = if others { Undo::Nothing } else { Undo::Everything };
+        let result = self.run(batch, &mut undo);
+        let stays = keeps(&result);
         if !self.on.connection.is_autocommit() {
-            let ended = match (keeps(&result), others) {
-                (true, false) => Ok(()),
-                (true, true) => self.control("RELEASE request"),
-                (false, true) => self.control("ROLLBACK TO request").and_then(|()| self.control("RELEASE request")),
-                (false, false) => self.control("ROLLBACK"),
+            let ended = match undo {
+                Undo::Nothing => Ok(()),
+                Undo::Savepoint if stays => self.control("RELEASE request"),
+                Undo::Savepoint => self.control("ROLLBACK TO request").and_then(|()| self.control("RELEASE request")),
+                Undo::Everything if stays => Ok(()),
+                Undo::Everything => self.control("ROLLBACK"),
             };
             if ended.is_err() {
                 // What this request left cannot be told from what others did: nothing of it may be committed.
                 self.roll_back();
             }
         }
-        if keeps(&result) && self.on.connection.is_autocommit() {
+        if stays && self.on.connection.is_autocommit() {
             // Lost without an error of its own: it is not known to have run.
             return Err(Error::new(ErrorKind::Io, "the transaction was lost"));
         }
@@ -212,32 +223,53 @@ impl Writer {
         batch.answer(result);
     }
 
-    fn run(&self, batch: &Batch) -> Result<Planned> {
+    fn run(&self, batch: &Batch, undo: &mut Undo) -> Result<Planned> {
         self.on.guard.limited(self.options.statement_timeout, batch.canceled.clone(), || {
             let mut outcomes = Vec::new();
-            match &batch.work {
+            let plan = match &batch.work {
                 Work::Statements(statements) => {
-                    self.step(statements, &mut outcomes)?;
-                    Ok(Planned { committed: true, outcomes })
+                    self.step(statements, undo, &mut outcomes)?;
+                    return Ok(Planned { committed: true, outcomes });
                 }
-                Work::Plan(plan) => loop {
-                    match plan.next(&outcomes)? {
-                        Next::Run(statements) => self.step(&statements, &mut outcomes)?,
-                        Next::Commit => return Ok(Planned { committed: true, outcomes }),
-                        Next::Abandon => return Ok(Planned { committed: false, outcomes }),
+                Work::Plan(plan) => plan,
+            };
+            loop {
+                match plan.next(&outcomes)? {
+                    Next::Run(statements) => self.step(&statements, undo, &mut outcomes)?,
+                    Next::Finish(statements) => {
+                        if *undo == Undo::Nothing {
+                            *undo = Undo::Everything;
+                        }
+                        self.step(&statements, undo, &mut outcomes)?;
+                        return Ok(Planned { committed: true, outcomes });
                     }
-                },
+                    Next::Commit => return Ok(Planned { committed: true, outcomes }),
+                    Next::Abandon => return Ok(Planned { committed: false, outcomes }),
+                }
             }
         })
     }
 
-    fn step(&self, statements: &[Statement], outcomes: &mut Vec<Outcome>) -> Result<()> {
+    fn step(&self, statements: &[Statement], undo: &mut Undo, outcomes: &mut Vec<Outcome>) -> Result<()> {
         outcomes.reserve(statements.len());
         for statement in statements {
-            let ran = run::statement(&self.on, statement, run::Mode::ReadWrite, self.options.max_result_bytes);
-            outcomes.push(ran.map_err(|error| error.at_statement(outcomes.len()))?.unwrap_or_default());
+            let ran = self.statement(statement, undo).map_err(|error| error.at_statement(outcomes.len()))?;
+            outcomes.push(ran);
         }
         Ok(())
+    }
+
+    /// The first of a request that writes begins what will undo it.
+    fn statement(&self, statement: &Statement, undo: &mut Undo) -> Result<Outcome> {
+        let run = |mode| run::statement(&self.on, statement, mode, self.options.max_result_bytes);
+        if *undo == Undo::Nothing {
+            if let Some(outcome) = run(run::Mode::ReadOnly)? {
+                return Ok(outcome);
+            }
+            self.control("SAVEPOINT request")?;
+            *undo = Undo::Savepoint;
+        }
+        run(run::Mode::ReadWrite).map(Option::unwrap_or_default)
     }
 
     fn finish(&self) -> Result<()> {

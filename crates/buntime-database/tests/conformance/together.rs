@@ -62,9 +62,9 @@ impl Plan for Tick {
             [read] => {
                 let n: i64 = read.rows.first().unwrap().at(0)?;
                 let insert = |m: i64| Statement::new("INSERT INTO log (n, who) VALUES (?1, ?2)", args![m, self.0]);
-                Ok(Next::Run(vec![insert(n), insert(n)]))
+                Ok(Next::Finish(vec![insert(n), insert(n)]))
             }
-            _ => Ok(Next::Commit),
+            _ => Err(Error::new(ErrorKind::Other, "asked for more when it was finished")),
         }
     }
 }
@@ -115,17 +115,26 @@ pub(super) async fn plans_and_counters_are_in_order(db: Arc<dyn Adapter>) {
 
 pub(super) async fn plans_that_fail(db: &dyn Adapter) {
     #[derive(Debug)]
-    struct Wrong;
+    struct Wrong {
+        decided: bool,
+    }
     impl Plan for Wrong {
         fn next(&self, done: &[Outcome]) -> Result<Next> {
-            let sql = if done.is_empty() { "INSERT INTO t (n) VALUES (1)" } else { "INSERT INTO nowhere VALUES (1)" };
-            Ok(Next::Run(vec![Statement::new(sql, args![])]))
+            let [good, bad] = ["INSERT INTO t (n) VALUES (1)", "INSERT INTO nowhere VALUES (1)"];
+            let run = |sql| Statement::new(sql, args![]);
+            Ok(match done {
+                _ if self.decided => Next::Finish(vec![run(good), run(bad)]),
+                [] => Next::Run(vec![run(good)]),
+                _ => Next::Run(vec![run(bad)]),
+            })
         }
     }
     make(db, "CREATE TABLE t (n INTEGER)").await;
-    let error = db.planned(Arc::new(Wrong)).await.unwrap_err();
-    assert_eq!((error.kind(), error.statement()), (ErrorKind::Syntax, Some(1)));
-    assert!(db.query("SELECT * FROM t", args![]).await.unwrap().is_empty());
+    for decided in [false, true] {
+        let error = db.planned(Arc::new(Wrong { decided })).await.unwrap_err();
+        assert_eq!((error.kind(), error.statement()), (ErrorKind::Syntax, Some(1)));
+        assert!(db.query("SELECT * FROM t", args![]).await.unwrap().is_empty());
+    }
 }
 
 /// Two may each leave as long as the other is there: never both.

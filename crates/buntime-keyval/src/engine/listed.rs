@@ -17,7 +17,7 @@ struct Listed {
 impl Plan for Listed {
     fn next(&self, done: &[Outcome]) -> buntime_database::Result<Next> {
         Ok(if done.is_empty() && !self.statements.is_empty() {
-            Next::Run(self.statements.clone())
+            Next::Finish(self.statements.clone())
         } else {
             Next::Commit
         })

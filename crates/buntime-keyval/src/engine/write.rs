@@ -25,9 +25,13 @@ use super::{
 };
 use crate::{Atomic, Change, Committed, Error, Key, Result, Value, Versionstamp};
 
-/// Takes the next version and the lock that puts writes in order, and says in which shape what is declared is; the first
-/// statement of every write.
-pub(super) const TICK: &str = "UPDATE kv_clock SET version = version + 1 WHERE id = 1 RETURNING version, shape";
+/// Reads the version of the last commit, and in which shape what is declared is; the first statement of every write.
+const LAST: &str = "SELECT version, shape FROM kv_clock WHERE id = 1";
+/// Takes the next version, once it is decided that there is something to write: what is not to be leaves nothing that would
+/// have to be undone. No two plans run at the same time, so that it is still the next.
+const TAKE: &str = "UPDATE kv_clock SET version = ?1 WHERE id = 1 AND version = ?2";
+/// Takes the next version first; for plans that say less often that nothing is to be written.
+const TICK: &str = "UPDATE kv_clock SET version = version + 1 WHERE id = 1 RETURNING version, shape";
 
 impl Namespace {
     /// Writes, if every check holds. Durable when it returns that it happened.
@@ -56,7 +60,7 @@ struct WritePlan {
     /// Of each message, made beforehand so that a second run of the plan makes the same.
     ids: Vec<String>,
     dedup_window: u64,
-    /// The keys whose entries are read, each once, in the order of their statements behind [`TICK`].
+    /// The keys whose entries are read, each once, in the order of their statements behind [`LAST`].
     read: Vec<Key>,
     index: Hold,
     /// Of values that are set as they are: made before the database is locked.
@@ -106,7 +110,7 @@ impl WritePlan {
     /// What is read first.
     fn reads(&self) -> Vec<Statement> {
         let mut statements = Vec::with_capacity(1 + self.read.len());
-        statements.push(Statement::new(TICK, Vec::new()).expecting(1));
+        statements.push(Statement::new(LAST, Vec::new()).expecting(1));
         let live = "SELECT value, encoding, version, expires_at FROM kv_entries WHERE ns = ?1 AND key = ?2 \
                     AND (expires_at IS NULL OR expires_at > ?3)";
         let read = |key: &Key| Statement::new(live, args![self.ns, key.as_bytes(), signed(self.moment.now())]);
@@ -130,10 +134,11 @@ impl WritePlan {
         Ok(present)
     }
 
+    /// That of the commit.
     fn version(done: &[Outcome]) -> Result<i64> {
-        match done.first().and_then(|tick| tick.rows.first()) {
-            Some(row) => Ok(row.at(0)?),
-            None => Err(Error::Database("the clock did not tick".into())),
+        match done.first().and_then(|last| last.rows.first()) {
+            Some(row) => Ok(row.at::<i64>(0)? + 1),
+            None => Err(Error::Database("there is no clock".into())),
         }
     }
 
@@ -180,7 +185,8 @@ impl WritePlan {
     ) -> Result<Vec<Statement>> {
         let committed = Self::version(done)?;
         let written = if declared.is_empty() { Vec::new() } else { self.written(after) };
-        let mut statements = Vec::with_capacity(after.len());
+        let mut statements = Vec::with_capacity(1 + after.len());
+        statements.push(Statement::new(TAKE, args![committed, committed - 1]).expecting(1));
         declared.before(self.ns, &written, &mut statements);
         self.written_at.store(at + statements.len(), Ordering::Relaxed);
         statements.extend(after.iter().map(|after| self.put(&after.key, &after.entry, committed)));
@@ -253,7 +259,7 @@ impl WritePlan {
 
     /// Of what it did.
     fn news(&self, done: &[Outcome]) -> News {
-        let committed = done.first().map_or(0, ticked);
+        let committed = Self::version(done).map_or(0, unsigned);
         // A key that cannot be made would have failed the plan.
         let key = |mutation| target(mutation, signed(committed)).ok().map(|key| (self.ns, key));
         let queue = |message: &crate::Message| (self.ns, message.queue.clone());
@@ -302,32 +308,25 @@ impl WritePlan {
             Either::Ask(statements) => return Ok(Next::Run(statements)),
             Either::Known(declared, at) => (declared, at),
         };
-        let looked = declared.is_unique() || declared.quota.is_some();
-        if done.len() > at && !looked {
-            return Ok(Next::Commit);
-        }
         let present = self.present(done)?;
-        if done.len() == at && !self.failed_checks(&present).is_empty() {
+        if !self.failed_checks(&present).is_empty() {
             return Ok(Next::Abandon);
         }
         let after = self.after(done, &present)?;
         let mut held = None;
-        if looked {
+        if declared.is_unique() || declared.quota.is_some() {
             let written = self.written(&after);
             let looks = self.looks(&declared, &written)?;
             let found = done.get(at..).unwrap_or_default();
             if found.len() < looks.statements.len() {
                 return Ok(Next::Run(looks.statements));
             }
-            if found.len() > looks.statements.len() {
-                return Ok(Next::Commit);
-            }
             held = Self::allowed(&declared, &written, &looks, found)?;
             at += found.len();
         }
         let mut statements = self.writes(done, &after, &declared, held.as_ref(), at)?;
         statements.extend(self.hub.saying(&self.news(done)));
-        Ok(if statements.is_empty() { Next::Commit } else { Next::Run(statements) })
+        Ok(Next::Finish(statements))
     }
 
     /// What became of each entry.

@@ -29,9 +29,15 @@ enum End {
     Breaks,
     /// The same, and the whole transaction is lost.
     RollsBack,
+    /// Is decided when it has read, and fine.
+    Decided,
+    /// Is decided when it has read, and a statement of it fails all the same, when it has written.
+    DecidedBreaks,
+    /// Gives up when it has read.
+    Leaves,
 }
 
-use End::{Abandons, Breaks, Fails, Fine, RollsBack};
+use End::{Abandons, Breaks, Decided, DecidedBreaks, Fails, Fine, Leaves, RollsBack};
 
 type Meanwhile = Box<dyn FnOnce() + Send>;
 type Asked = BoxFuture<'static, Result<Planned>>;
@@ -59,12 +65,22 @@ impl Plan for Request {
         if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
             meanwhile();
         }
-        if done.is_empty() {
-            return Ok(Next::Run(vec![Statement::new("UPDATE clock SET n = n + 1 RETURNING n", args![])]));
-        }
         let insert = |or: &str, id| Statement::new(format!("INSERT {or} INTO t VALUES (?1)"), args![id]);
+        if done.is_empty() {
+            return Ok(Next::Run(vec![Statement::new(
+                match self.end {
+                    Decided | DecidedBreaks | Leaves => "SELECT n + 1 FROM clock",
+                    _ => "UPDATE clock SET n = n + 1 RETURNING n",
+                },
+                args![],
+            )]));
+        }
         let mine = insert("", number(done));
+        let take = Statement::new("UPDATE clock SET n = ?1", args![number(done)]);
         Ok(match (done.len(), self.end) {
+            (_, Decided) => Next::Finish(vec![take, mine]),
+            (_, DecidedBreaks) => Next::Finish(vec![take, mine, insert("", 0)]),
+            (_, Leaves) => Next::Abandon,
             (1, Breaks) => Next::Run(vec![mine, insert("", 0)]),
             (1, RollsBack) => Next::Run(vec![mine, insert("OR ROLLBACK", 0)]),
             (1, _) => Next::Run(vec![mine]),
@@ -193,7 +209,7 @@ async fn what_is_no_request_ends_a_group() {
 
 #[tokio::test]
 async fn one_that_fails_harms_no_other() {
-    for end in [Fails, Abandons, Breaks] {
+    for end in [Fails, Abandons, Breaks, Leaves] {
         let case = in_memory().await;
         let (results, commits) = case.group(&[end, Fine, end, end, Fine, end]).await;
         assert_eq!((commits, case.ids().await), (1, vec![1, 2]), "{end:?}");
@@ -204,17 +220,35 @@ async fn one_that_fails_harms_no_other() {
     }
 }
 
+/// What is decided has no savepoint: when it fails all the same, the others are run again.
+#[tokio::test]
+async fn a_decided_request_that_fails_harms_no_other() {
+    let case = in_memory().await;
+    let ends = [Decided, Fine, Leaves, Fails, DecidedBreaks, Decided, Fine, Decided];
+    let (results, commits) = case.group(&ends).await;
+    judge(&ends, &results);
+    assert_eq!(
+        (commits, case.ids().await),
+        (3, vec![1, 2, 3, 4, 5]),
+        "each before it by itself, those behind together"
+    );
+    let alone = [DecidedBreaks, Decided, Decided];
+    let (results, commits) = case.group(&alone).await;
+    judge(&alone, &results);
+    assert_eq!((commits, case.ids().await.len()), (1, 7), "with nobody before it");
+}
+
 /// Each has its own end, and its own error.
 fn judge(ends: &[End], results: &[Result<Planned>]) {
     assert_eq!(ends.len(), results.len());
     for (end, result) in ends.iter().zip(results) {
         match (end, result) {
-            (Fine, Ok(planned)) => assert!(planned.committed),
-            (Abandons, Ok(planned)) => assert!(!planned.committed),
+            (Fine | Decided, Ok(planned)) => assert!(planned.committed),
+            (Abandons | Leaves, Ok(planned)) => assert!(!planned.committed),
             (Fails, Err(error)) => assert_eq!(error.kind(), ErrorKind::Other),
-            (Breaks | RollsBack, Err(error)) => {
+            (Breaks | RollsBack | DecidedBreaks, Err(error)) => {
                 assert_eq!(error.kind(), ErrorKind::Constraint(Constraint::Unique), "{error}");
-                assert_eq!(error.statement(), Some(2));
+                assert_eq!(error.statement(), Some(if *end == DecidedBreaks { 3 } else { 2 }));
             }
             _ => panic!("{end:?} has ended with {result:?}"),
         }
@@ -226,7 +260,12 @@ proptest! {
     #[test]
     fn what_is_acknowledged_is_there_and_nothing_else(
         ends in proptest::collection::vec(
-            prop_oneof![6 => Just(Fine), 1 => Just(Fails), 1 => Just(Abandons), 1 => Just(Breaks), 1 => Just(RollsBack)],
+            prop_oneof![
+                6 => Just(Fine),
+                6 => Just(Decided),
+                1 => prop::sample::select(vec![Fails, Abandons, Breaks, RollsBack, DecidedBreaks, Leaves]),
+                1 => prop::sample::select(vec![Fails, Abandons, Breaks, Leaves]),
+            ],
             1..30,
         )
     ) {

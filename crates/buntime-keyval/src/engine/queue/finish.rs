@@ -131,7 +131,7 @@ impl Plan for ExtendPlan {
         }
         let sql = format!("UPDATE kv_messages SET ready_at = ?4 WHERE {LEASED}");
         let until = signed(self.clock.now().saturating_add(self.by));
-        Ok(Next::Run(vec![Statement::new(sql, args![self.ns, self.id.as_str(), self.lease.as_str(), until])]))
+        Ok(Next::Finish(vec![Statement::new(sql, args![self.ns, self.id.as_str(), self.lease.as_str(), until])]))
     }
 }
 
@@ -197,7 +197,7 @@ impl FailPlan {
         let again = "UPDATE kv_messages SET lease = NULL, ready_at = ?2 WHERE id = ?1";
         let again = Statement::new(again, args![self.id.as_str(), signed(self.ready_at(found))]);
         let said = self.news(done).and_then(|news| self.hub.saying(&news));
-        Next::Run(std::iter::once(again).chain(said).collect())
+        Next::Finish(std::iter::once(again).chain(said).collect())
     }
 }
 

@@ -262,7 +262,7 @@ impl Plan for LeasePlan {
             [found, clock, since @ ..] if any_spent(found) => {
                 self.bury(found, clock, since, &self.news(done)).map_err(Refusal::write)
             }
-            [found] => Ok(Next::Run(self.take(found)?)),
+            [found] => Ok(Next::Finish(self.take(found)?)),
             _ => Ok(Next::Commit),
         }
     }
