@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, OpenOptions},
-    hash::{BuildHasher, RandomState},
     io,
     path::Path,
     sync::Arc,
@@ -10,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::{Options, errors, guard::Guard};
+use super::{Options, control::Texts, errors, guard::Guard};
 use crate::{Error, ErrorKind, Result};
 
 /// Compiled statements that each connection keeps.
@@ -24,8 +23,7 @@ const DURABLE: &str = "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67
 pub(super) struct Guarded {
     pub(super) connection: Connection,
     pub(super) guard: Arc<Guard>,
-    /// What the adapter's own statements are told from callers' by.
-    pub(super) secret: u64,
+    pub(super) texts: Texts,
 }
 
 /// The connection that writes, with the file made if need be.
@@ -83,7 +81,7 @@ fn open(path: &Path, flags: OpenFlags, options: &Options) -> Result<Guarded> {
 fn prepare(mut connection: Connection, options: &Options, path: Option<&Path>) -> Result<Guarded> {
     let none = Guard::default();
     let guard = configure(&mut connection, options).map_err(|error| failed(path, &error, &none))?;
-    Ok(Guarded { connection, guard, secret: RandomState::new().hash_one("ours") })
+    Ok(Guarded { connection, guard, texts: Texts::new() })
 }
 
 fn configure(connection: &mut Connection, options: &Options) -> rusqlite::Result<Arc<Guard>> {

@@ -11,6 +11,7 @@
 
 mod brief;
 mod connection;
+mod control;
 mod errors;
 mod guard;
 mod migrate;

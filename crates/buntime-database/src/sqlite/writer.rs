@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Alive, Options, connection::Guarded, errors, migrate, run, session::Turn, spawn};
+use super::{Alive, Options, connection::Guarded, migrate, run, session::Turn, spawn};
 use crate::{Error, ErrorKind, Migrated, Migration, Next, Outcome, Plan, Planned, Result, Statement};
 
 /// The most requests in one commit: bounds how long the first waits for the last.
@@ -287,7 +287,7 @@ impl Writer {
         }
     }
 
-    fn control(&self, sql: &str) -> Result<()> {
+    fn control(&self, sql: &'static str) -> Result<()> {
         self.on.control(sql)
     }
 
@@ -301,21 +301,6 @@ impl Writer {
         }
         self.control("BEGIN IMMEDIATE")?;
         self.control("ROLLBACK")
-    }
-}
-
-impl Guarded {
-    /// Transaction control and pragmas of our own. Compiled once, under a text that no caller knows: a caller's `COMMIT`
-    /// would find ours otherwise, which was allowed.
-    pub(super) fn control(&self, sql: &str) -> Result<()> {
-        let ours = format!("{sql} /* {:016x} */", self.secret);
-        let done = self.guard.ours(|| {
-            let mut compiled = self.connection.prepare_cached(&ours)?;
-            let mut rows = compiled.raw_query();
-            while rows.next()?.is_some() {}
-            Ok(())
-        });
-        done.map_err(|error| errors::running(&error, &self.guard))
     }
 }
 
