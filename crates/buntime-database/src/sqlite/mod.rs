@@ -14,6 +14,7 @@ mod connection;
 mod control;
 mod errors;
 mod guard;
+mod keeper;
 mod migrate;
 mod options;
 mod reader;
@@ -70,9 +71,10 @@ impl Sqlite {
         let counters = Arc::new(writer::Counters::default());
         let write = connection::open_writer(&options)?;
         let readers = options.path().is_some().then(|| reader::Readers::open(&options)).transpose()?;
+        let keeper = readers.as_ref().and_then(reader::Readers::keeper);
         let turn = session::Turn::default();
         let sessions = session::Sessions::new(&options, &turn);
-        let (writer, writer_alive) = writer::start(write, Arc::clone(&options), Arc::clone(&counters), turn)?;
+        let (writer, writer_alive) = writer::start(write, Arc::clone(&options), Arc::clone(&counters), turn, keeper)?;
         Ok(Self { options, writer, writer_alive, readers, counters, sessions })
     }
 

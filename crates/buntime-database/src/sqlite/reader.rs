@@ -19,6 +19,7 @@ use super::{
     Alive, Options,
     brief::{self, Slow},
     connection::{self, Guarded},
+    keeper::Keeper,
     run, spawn,
 };
 use crate::{Error, Result, Rows, Sink, Statement};
@@ -31,6 +32,8 @@ const BRIEF_BYTES: usize = 256 << 10;
 struct Connections {
     all: Box<[Mutex<Option<Guarded>>]>,
     slow: Slow,
+    /// `None`: there is one connection, which waits for no other.
+    keeper: Option<Arc<Keeper>>,
 }
 
 /// What a reader is asked.
@@ -66,9 +69,10 @@ impl Readers {
     pub(super) fn open(options: &Arc<Options>) -> Result<Self> {
         let open = |_| connection::open_reader(options).map(|connection| Mutex::new(Some(connection)));
         let all = (0..options.readers).map(open).collect::<Result<_>>()?;
-        let connections = Arc::new(Connections { all, slow: Slow::new() });
         let (sender, receiver) = mpsc::channel(options.queue);
         let (alive, watch) = watch::channel(0);
+        let keeper = (options.readers > 1).then(|| Keeper::start(options, Alive::new(&alive))).transpose()?;
+        let connections = Arc::new(Connections { all, slow: Slow::new(), keeper });
         let queue: Queue = Arc::new(Mutex::new(receiver));
         for at in 0..options.readers {
             let (queue, options, alive) = (Arc::clone(&queue), Arc::clone(options), Alive::new(&alive));
@@ -109,12 +113,30 @@ impl Readers {
         shown
     }
 
+    /// What holds the log for those who read, if anything does.
+    pub(super) fn keeper(&self) -> Option<Arc<Keeper>> {
+        self.connections.keeper.clone()
+    }
+
     /// Finishes what is queued, then closes.
     pub(super) async fn close(&self) {
+        self.end_keeper();
         let _ = self.queue.send(Job::Close).await;
         super::ended(&self.alive).await;
         // Of a thread that panicked.
         self.connections.all.iter().for_each(|connection| drop(lock(connection).take()));
+    }
+
+    fn end_keeper(&self) {
+        if let Some(keeper) = &self.connections.keeper {
+            keeper.close();
+        }
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.end_keeper();
     }
 }
 
@@ -124,6 +146,9 @@ impl Connections {
         let number = self.slow.number(sql);
         if self.slow.knows(number) {
             return None;
+        }
+        if let Some(keeper) = &self.keeper {
+            keeper.ask();
         }
         let connection = self.free()?;
         let on = connection.as_ref()?;

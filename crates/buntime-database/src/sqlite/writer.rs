@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Alive, Options, connection::Guarded, migrate, run, session::Turn, spawn};
+use super::{Alive, Options, connection::Guarded, keeper::Keeper, migrate, run, session::Turn, spawn};
 use crate::{Error, ErrorKind, Migrated, Migration, Next, Outcome, Plan, Planned, Result, Statement};
 
 /// The most requests in one commit: bounds how long the first waits for the last.
@@ -105,12 +105,13 @@ pub(super) fn start(
     options: Arc<Options>,
     counters: Arc<Counters>,
     turn: Turn,
+    keeper: Option<Arc<Keeper>>,
 ) -> Result<(mpsc::Sender<Job>, watch::Receiver<usize>)> {
     let (sender, queue) = mpsc::channel(options.queue);
     let (alive, watch) = watch::channel(0);
     let alive = Alive::new(&alive);
     let file = options.path().and_then(identity);
-    let writer = Writer { on, options, counters, file, turn };
+    let writer = Writer { on, options, counters, file, turn, keeper };
     spawn("sqlite-writer".to_owned(), move || {
         let _alive = alive;
         writer.serve(queue);
@@ -124,6 +125,7 @@ struct Writer {
     counters: Arc<Counters>,
     file: Option<(u64, u64)>,
     turn: Turn,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl Writer {
@@ -273,6 +275,9 @@ impl Writer {
     }
 
     fn finish(&self) -> Result<()> {
+        if let Some(keeper) = &self.keeper {
+            keeper.let_go();
+        }
         self.control("COMMIT").inspect_err(|_| self.roll_back())?;
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
