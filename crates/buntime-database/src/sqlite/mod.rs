@@ -144,14 +144,12 @@ impl Adapter for Sqlite {
     }
 
     async fn read_into(&self, sql: &str, args: Vec<Value>, sink: &mut dyn Sink) -> Result<()> {
-        let statement = Statement::new(sql, args);
         if let Some(readers) = &self.readers
-            && readers.show(&statement, sink).await
+            && readers.show(sql, &args, sink).await
         {
             return Ok(());
         }
-        let rows = self.query(&statement.sql, statement.args).await?;
-        rows.show(sink)
+        self.query(sql, args).await?.show(sink)
     }
 
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>> {

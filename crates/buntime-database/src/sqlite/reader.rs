@@ -22,7 +22,7 @@ use super::{
     keeper::Keeper,
     run, spawn,
 };
-use crate::{Error, Result, Rows, Sink, Statement};
+use crate::{Error, Result, Rows, Sink, Statement, Value};
 
 /// What a statement's rows may take on the caller's thread, in bytes.
 const BRIEF_BYTES: usize = 256 << 10;
@@ -103,10 +103,10 @@ impl Readers {
     }
 
     /// Shows the rows, if that is brief. `false`: they are to be read, from the first.
-    pub(super) async fn show(&self, statement: &Statement, sink: &mut dyn Sink) -> bool {
+    pub(super) async fn show(&self, sql: &str, args: &[Value], sink: &mut dyn Sink) -> bool {
         brief::turn().await;
-        let show = |on: &Guarded| run::show(on, statement, BRIEF_BYTES, &mut *sink);
-        let shown = self.connections.briefly(&statement.sql, show).unwrap_or(false);
+        let show = |on: &Guarded| run::show(on, sql, args, BRIEF_BYTES, &mut *sink);
+        let shown = self.connections.briefly(sql, show).unwrap_or(false);
         if !shown {
             sink.restart();
         }

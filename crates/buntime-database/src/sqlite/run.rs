@@ -24,24 +24,23 @@ pub(super) enum Mode {
 
 /// Runs it. `None`: it writes, and the mode is read-only; nothing happened.
 pub(super) fn statement(on: &Guarded, statement: &Statement, mode: Mode, max_bytes: usize) -> Result<Option<Outcome>> {
-    compiled(on, statement, |compiled| compiled_statement(on, compiled, statement, mode, max_bytes))
+    compiled(on, &statement.sql, |compiled| compiled_statement(on, compiled, statement, mode, max_bytes))
 }
 
-/// Shows its rows. `false`: it writes; nothing happened.
-pub(super) fn show(on: &Guarded, statement: &Statement, max_bytes: usize, sink: &mut dyn Sink) -> Result<bool> {
-    compiled(on, statement, |compiled| {
+/// Shows the rows of that SQL. `false`: it writes; nothing happened.
+pub(super) fn show(on: &Guarded, sql: &str, args: &[Value], max_bytes: usize, sink: &mut dyn Sink) -> Result<bool> {
+    compiled(on, sql, |compiled| {
         if !compiled.readonly() {
             return Ok(false);
         }
-        bind(compiled, &statement.args, &on.guard)?;
+        bind(compiled, args, &on.guard)?;
         let weight = Weight::most(max_bytes);
         each(compiled, &on.guard, |row| sink.row(RowRef::of_sqlite(row, &weight)))?;
         Ok(true)
     })
 }
 
-fn compiled<T>(on: &Guarded, statement: &Statement, run: impl FnOnce(&mut Compiled<'_>) -> Result<T>) -> Result<T> {
-    let sql = statement.sql.as_str();
+fn compiled<T>(on: &Guarded, sql: &str, run: impl FnOnce(&mut Compiled<'_>) -> Result<T>) -> Result<T> {
     let fail = |error| errors::compiling(&error, &on.guard);
     if sql.len() > CACHED_LENGTH {
         let mut once = on.connection.prepare(sql).map_err(fail)?;
