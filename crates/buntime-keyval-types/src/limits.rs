@@ -1,6 +1,6 @@
 //! What may be how large. The defaults are Deno's.
 
-use crate::{Atomic, Error, Exceeded, Message, Range, Result, What};
+use crate::{Atomic, Error, Exceeded, Key, Message, Range, Result, What};
 
 /// Limits of one face of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,14 @@ impl Limits {
             within(What::ReadKey, range.start.len().max(range.end.len()), self.key + 1)?;
         }
         Ok(())
+    }
+
+    /// Of a key that is read.
+    ///
+    /// # Errors
+    /// [`Error::Limit`].
+    pub fn check_key(&self, key: &Key) -> Result<()> {
+        within(What::ReadKey, key.len() + 1, self.key + 1)
     }
 
     /// # Errors

@@ -55,9 +55,14 @@ impl Default for FoundRange {
 impl FoundRange {
     /// Nothing yet.
     pub fn new() -> Self {
-        let mut bytes = Vec::with_capacity(512);
-        bytes.resize(GAP, 0);
-        Self(bytes)
+        Self::with_room(512)
+    }
+
+    /// Nothing yet, with room for so many bytes.
+    pub fn with_room(bytes: usize) -> Self {
+        let mut found = Vec::with_capacity(bytes);
+        found.resize(GAP, 0);
+        Self(found)
     }
 
     /// One more.

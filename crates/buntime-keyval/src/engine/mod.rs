@@ -26,11 +26,10 @@ mod trigger;
 mod watch;
 mod write;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use buntime_database::{Adapter, args};
-use tokio::sync::Mutex;
 
 use self::hub::{Hub, Nodes};
 pub use self::{
@@ -109,18 +108,10 @@ pub(crate) struct Inner {
     options: Options,
     hub: Arc<Hub>,
     uuid: String,
-    /// By name. Few, and asked for once by each face.
-    namespaces: Mutex<HashMap<String, Opened>>,
+    namespaces: namespaces::Known,
     tasks: sweep::Tasks,
     builders: index::Builders,
     triggers: Arc<trigger::Triggers>,
-}
-
-/// A namespace's number and what is declared in it, its quota too, which all that have it share.
-#[derive(Clone, Debug)]
-struct Opened {
-    id: i64,
-    declared: Arc<ArcSwap<index::Declared>>,
 }
 
 /// One key space with its queues. Cheap to clone.
@@ -156,7 +147,7 @@ impl Engine {
             options,
             hub,
             uuid: row.at(1)?,
-            namespaces: Mutex::default(),
+            namespaces: namespaces::Known::default(),
             tasks: sweep::Tasks::default(),
             builders: index::Builders::default(),
             triggers: Arc::default(),
@@ -165,42 +156,6 @@ impl Engine {
         sweep::start(&engine, notifications);
         index::Builders::start(&engine);
         Ok(Self(engine))
-    }
-
-    /// The namespace of that name, made if need be; `limits` are those of whoever asks.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a name that is not `[a-z0-9][a-z0-9_-]{0,62}`, [`Error::Quota`] for one namespace too many;
-    /// the database's.
-    pub async fn namespace(&self, name: &str, limits: Limits) -> Result<Namespace> {
-        match self.existing(name, limits.clone()).await? {
-            Some(there) => Ok(there),
-            None => {
-                self.0.make_namespace(name).await?;
-                let full =
-                    || Error::Quota(format!("There are {} namespaces already", self.0.options.namespaces).into());
-                self.existing(name, limits).await?.ok_or_else(full)
-            }
-        }
-    }
-
-    /// The namespace of that name, if it was made; for who only reads.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a name that none can have; the database's.
-    pub async fn existing(&self, name: &str, limits: Limits) -> Result<Option<Namespace>> {
-        let engine = Arc::clone(&self.0);
-        let mut known = engine.namespaces.lock().await;
-        let Opened { id, declared } = match known.get(name) {
-            Some(there) => there.clone(),
-            None => {
-                let Some(there) = engine.open_namespace(name).await? else { return Ok(None) };
-                known.insert(name.to_owned(), there.clone());
-                there
-            }
-        };
-        drop(known);
-        Ok(Some(Namespace { engine, id, name: name.into(), limits: Arc::new(limits), declared }))
     }
 
     /// The id of this store, made with it.
@@ -231,38 +186,6 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.tasks.tell();
     }
-}
-
-impl Inner {
-    async fn open_namespace(&self, name: &str) -> Result<Option<Opened>> {
-        check_name(name)?;
-        let rows = self.database.query("SELECT id FROM kv_namespaces WHERE name = ?1", args![name]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let id: i64 = row.at(0)?;
-        let declared = index::Declared::read(&self.database.query(&index::of_namespace(), args![id]).await?)?;
-        Ok(Some(Opened { id, declared: Arc::new(ArcSwap::from_pointee(declared)) }))
-    }
-
-    /// Makes it, unless there are too many already.
-    async fn make_namespace(&self, name: &str) -> Result<()> {
-        let most = row::signed(self.options.namespaces as u64);
-        let add = "INSERT INTO kv_namespaces (name) SELECT ?1 WHERE (SELECT count(*) FROM kv_namespaces) < ?2 \
-                   ON CONFLICT (name) DO NOTHING";
-        self.database.execute(add, args![name, most]).await?;
-        Ok(())
-    }
-}
-
-fn check_name(name: &str) -> Result<()> {
-    let mut bytes = name.bytes();
-    let first = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let rest = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
-    if first && rest && name.len() <= 63 {
-        return Ok(());
-    }
-    Err(Error::Invalid(
-        "A namespace is named by up to 63 lower-case letters, digits, `-` and `_`, a letter or digit first".into(),
-    ))
 }
 
 impl Namespace {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use buntime_database::{RowRef, Sink, Value as Sql, ValueRef};
+use buntime_database::{RowRef, Sink, Value as Sql, ValueRef, args};
 
 use super::{
     Namespace, places,
     refusal::{Refusal, own},
-    row::{ENTRY, entry, entry_ref, signed},
+    row::{ENTRY, LASTING, entry, entry_ref, signed},
 };
 use crate::{Entry, EntryRef, Error, Key, Range, Result, Versionstamp};
 
@@ -22,7 +22,13 @@ impl Namespace {
     /// # Errors
     /// [`crate::Error::Limit`], or the database's.
     pub async fn get(&self, key: &Key) -> Result<Option<Entry>> {
-        Ok(self.snapshot(&[Range::of_key(key)]).await?.pop().and_then(|mut entries| entries.pop()))
+        self.limits.check_key(key)?;
+        let sql = "SELECT key, value, encoding, version, expires_at FROM kv_entries WHERE ns = ?1 AND key = ?2 \
+                   AND (expires_at IS NULL OR expires_at > ?3)";
+        let args = args![self.id, key.as_bytes(), signed(self.engine.clock.now())];
+        let mut found = Found { ranges: vec![Vec::new()], places: false };
+        self.engine.database.read_into(sql, args, &mut found).await.map_err(own)?;
+        Ok(found.ranges.pop().and_then(|mut entries| entries.pop()))
     }
 
     /// The entries of keys, in their order, as of one moment if there are at most 1,024; more are read in pieces.
@@ -85,7 +91,7 @@ impl Namespace {
     pub async fn snapshot_into(&self, range: &Range, take: &mut dyn Take) -> Result<()> {
         self.limits.check_ranges(std::slice::from_ref(range))?;
         let mut args = vec![Sql::from(self.id), Sql::from(signed(self.engine.clock.now()))];
-        let sql = select(range, &mut args);
+        let sql = select(LASTING, range, &mut args);
         self.engine.database.read_into(&sql, args, &mut Taking(take)).await.map_err(own)
     }
 
@@ -94,7 +100,7 @@ impl Namespace {
         let mut args = vec![Sql::from(self.id), Sql::from(signed(self.engine.clock.now()))];
         let sql = match ranges {
             [] => return Ok(Vec::new()),
-            [one] => select(one, &mut args),
+            [one] => select(ENTRY, one, &mut args),
             several => union(several, &mut args),
         };
         let mut found = Found { ranges: ranges.iter().map(|_| Vec::new()).collect(), places: ranges.len() > 1 };
@@ -220,26 +226,26 @@ fn union(ranges: &[Range], args: &mut Vec<Sql>) -> String {
     let mut sql = String::new();
     for (at, range) in ranges.iter().enumerate() {
         let union = if at == 0 { "" } else { " UNION ALL " };
-        let select = select(range, args);
+        let select = select(ENTRY, range, args);
         let _ = write!(sql, "{union}SELECT {ENTRY}, {at} AS place FROM ({select}) AS r{at}");
     }
     sql
 }
 
 /// The statement of one range. The namespace is `?1` and the time `?2`; what else it binds is added.
-fn select(range: &Range, args: &mut Vec<Sql>) -> String {
+fn select(columns: &str, range: &Range, args: &mut Vec<Sql>) -> String {
     args.push(range.start.as_ref().into());
     let start = args.len();
     const LIVE: &str = "(expires_at IS NULL OR expires_at > ?2)";
     if range.single() {
-        return format!("SELECT {ENTRY} FROM kv_entries WHERE ns = ?1 AND key = ?{start} AND {LIVE}");
+        return format!("SELECT {columns} FROM kv_entries WHERE ns = ?1 AND key = ?{start} AND {LIVE}");
     }
     args.push(range.end.as_ref().into());
     args.push(range.limit.into());
     let (end, limit) = (start + 1, start + 2);
     let order = if range.reverse { "DESC" } else { "ASC" };
     format!(
-        "SELECT {ENTRY} FROM kv_entries WHERE ns = ?1 AND key >= ?{start} AND key < ?{end} AND {LIVE} \
+        "SELECT {columns} FROM kv_entries WHERE ns = ?1 AND key >= ?{start} AND key < ?{end} AND {LIVE} \
          ORDER BY key {order} LIMIT ?{limit}"
     )
 }

@@ -20,7 +20,10 @@ pub(super) fn version(number: i64) -> Versionstamp {
 /// The columns that [`entry`] reads.
 pub(super) const ENTRY: &str = "key, value, encoding, version, expires_at";
 
-/// The same where it lies, without its expiry.
+/// Those that [`entry_ref`] reads.
+pub(super) const LASTING: &str = "key, value, encoding, version";
+
+/// An entry where it lies, without its expiry, of a row that begins with [`LASTING`].
 pub(super) fn entry_ref(row: RowRef<'_>) -> Result<EntryRef<'_>> {
     match (row.at(0)?, row.at(1)?, row.at(2)?, row.at(3)?) {
         (Sql::Blob(key), Sql::Blob(data), Sql::Integer(encoding), Sql::Integer(written)) => {
