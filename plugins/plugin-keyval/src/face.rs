@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use buntime_keyval::Engine;
+use buntime_keyval::{Engine, Limits};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,8 @@ pub(crate) type Face = Arc<Shared>;
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
+    /// Deno's limits, those of KV Connect.
+    pub(crate) deno: Arc<Limits>,
     pub(crate) access: Access,
     /// Where it is mounted: `/p/keyval`.
     pub(crate) base: Arc<str>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use buntime_core::{Access as Who, BoxError, Capability, Finding, Metadata, Plugin, Scope, SettingsSpec, Startup};
 use buntime_database::Registry;
-use buntime_keyval::{Engine, Options};
+use buntime_keyval::{Engine, Limits, Options};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::{
@@ -53,6 +53,7 @@ impl Plugin for KeyvalPlugin {
         startup.provide(Arc::new(engine.clone()))?;
         let face: Face = Arc::new(Shared {
             engine,
+            deno: Arc::new(Limits::DENO),
             access: Access::new(settings.access_tokens),
             base: startup.base().into(),
             watches: Arc::new(Semaphore::new(settings.max_watches)),

@@ -4,6 +4,8 @@ use axum::{
     extract::{FromRequest, Request},
     response::{IntoResponse, Response},
 };
+use buntime_core::ErrorKind;
+use buntime_http::body::collect;
 use buntime_keyval::{Error, Exceeded, What};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -82,10 +84,10 @@ pub(super) struct Whole(pub(super) Bytes);
 impl<S: Send + Sync> FromRequest<S> for Whole {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let body = Bytes::from_request(request, state).await;
-        body.map(Self).map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Error::Limit(Exceeded { what: What::Body, most: LARGEST }).into(),
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
+        let body = collect(request.into_body(), LARGEST as u64).await;
+        body.map(Self).map_err(|error| match error.kind() {
+            ErrorKind::PayloadTooLarge => Error::Limit(Exceeded { what: What::Body, most: LARGEST }).into(),
             _ => Refused::new(StatusCode::BAD_REQUEST, "The body could not be read"),
         })
     }

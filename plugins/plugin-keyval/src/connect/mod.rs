@@ -1,6 +1,7 @@
 //! KV Connect: Deno's own protocol. The exchange of metadata, and the data path that it leads to.
 
 mod answer;
+mod caller;
 mod data;
 mod watch;
 
@@ -8,18 +9,18 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{Path, State},
     response::{IntoResponse, Response},
     routing::post,
 };
-use buntime_keyval::{Limits, Namespace, engine::DEFAULT_NAMESPACE, wire};
+use buntime_keyval::{Limits, engine::DEFAULT_NAMESPACE, wire};
 use http::{Extensions, HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use self::answer::{Refused, Whole};
-use crate::face::{Face, Shared};
+use crate::face::Face;
 
 /// The largest request: Deno's most of an atomic write, and what protobuf adds.
 const LARGEST: usize = 2 << 20;
@@ -33,7 +34,6 @@ pub(crate) fn router(face: Face) -> Router {
         .route("/connect/{namespace}/snapshot_read", post(data::snapshot_read))
         .route("/connect/{namespace}/atomic_write", post(data::atomic_write))
         .route("/connect/{namespace}/watch", post(watch::watch))
-        .layer(DefaultBodyLimit::max(LARGEST))
         .with_state(face)
 }
 
@@ -97,25 +97,4 @@ fn origin(headers: &HeaderMap, extensions: &Extensions) -> String {
     let scheme = extensions.get::<buntime_core::Meta>().map_or("http", |meta| meta.scheme);
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     format!("{scheme}://{host}")
-}
-
-impl Shared {
-    /// The namespace of a data path request, if it may be made.
-    async fn enter(&self, namespace: &str, headers: &HeaderMap, extensions: &Extensions) -> Result<Namespace, Refused> {
-        self.access.judge(headers, extensions)?;
-        let said = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-        if let Some(version) = said("x-denokv-version")
-            && !matches!(version, "2" | "3")
-        {
-            return Err(Refused::new(StatusCode::BAD_REQUEST, "x-denokv-version is 2 or 3"));
-        }
-        let id = said("x-denokv-database-id").or_else(|| said("x-transaction-domain-id"));
-        if id.is_some_and(|id| id != self.engine.uuid()) {
-            return Err(Refused::new(
-                StatusCode::BAD_REQUEST,
-                "This is another database than the metadata said; ask for it anew",
-            ));
-        }
-        Ok(self.engine.namespace(namespace, Limits::DENO).await?)
-    }
 }

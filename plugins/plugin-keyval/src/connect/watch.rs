@@ -4,27 +4,27 @@ use std::convert::Infallible;
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use buntime_keyval::{Entry, Key, Result, engine::Watch, wire};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream;
-use http::{Extensions, HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use prost::Message;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answer::{Refused, Whole, read};
+use super::{
+    answer::{Refused, Whole, read},
+    caller::Entered,
+};
 use crate::face::Face;
 
 pub(super) async fn watch(
     State(face): State<Face>,
-    Path(namespace): Path<String>,
-    headers: HeaderMap,
-    extensions: Extensions,
+    Entered(namespace): Entered,
     Whole(body): Whole,
 ) -> std::result::Result<Response, Refused> {
-    let namespace = face.enter(&namespace, &headers, &extensions).await?;
     let asked: wire::Watch = read(&body)?;
     let keys = asked.keys.into_iter().map(|key| Key::from_bytes(key.key)).collect::<Result<Vec<_>>>()?;
     let permit = face.watches.clone().try_acquire_owned();

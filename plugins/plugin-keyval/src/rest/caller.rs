@@ -60,8 +60,15 @@ impl FromRequestParts<Rest> for Caller {
 
 /// Does it only look? Who waits for something may do so before anything was written.
 fn only_reads(parts: &Parts) -> bool {
-    let waits = ["/watch", "/queue/poll", "/queue/listen"].iter().any(|begin| parts.uri.path().starts_with(begin));
+    let path = below_api(parts.uri.path());
+    let waits = ["/watch", "/queue/poll", "/queue/listen"].iter().any(|begin| path.starts_with(begin));
     matches!(parts.method, Method::GET | Method::HEAD) && !waits
+}
+
+/// What is behind `/api` or `/ns/<name>/api`.
+fn below_api(path: &str) -> &str {
+    let named = path.strip_prefix("/ns/").and_then(|named| named.find('/').and_then(|end| named.get(end..)));
+    named.unwrap_or(path).strip_prefix("/api").unwrap_or_default()
 }
 
 /// The key in the path, which is read as it was sent: an encoded slash is part of a part.
@@ -72,8 +79,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathKey {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        // The router has taken what is before it off.
-        let path = parts.uri.path().strip_prefix("/keys/").unwrap_or_default();
+        let path = below_api(parts.uri.path()).strip_prefix("/keys/").unwrap_or_default();
         let key = key_from_path(path)?;
         if key.is_empty() {
             return Err(Refused::malformed("Key path cannot be empty"));
@@ -96,5 +102,18 @@ impl<S: Send + Sync> FromRequestParts<S> for NotFromElsewhere {
                 Err(Error::new(ErrorKind::Forbidden).with_detail("Pages of other sites take no messages").into())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_below_the_api() {
+        assert_eq!(below_api("/api/keys/a/api/b"), "/keys/a/api/b");
+        assert_eq!(below_api("/ns/api/api/keys/x"), "/keys/x");
+        assert_eq!(below_api("/ns/a/api/watch"), "/watch");
+        assert_eq!(below_api("/ns/a"), "");
     }
 }

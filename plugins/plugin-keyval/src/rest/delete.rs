@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{extract::Request, response::Response};
 use buntime_core::ErrorKind;
 use buntime_keyval::{Atomic, Key, Namespace, Range, Versionstamp, engine::Committed, filter::Filter};
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -56,15 +55,14 @@ pub(super) async fn key(
     caller: Caller,
     PathKey(key): PathKey,
     Asked(asked): Asked<InQuery>,
-    headers: HeaderMap,
+    preconditions: Preconditions,
     request: Request,
 ) -> Result<Response, Refused> {
-    let body = whole(request, &()).await?;
+    let body = whole(request).await?;
     // A body that cannot be read is not none: it might have said that less is meant.
     let how: How = if body.is_empty() { How::default() } else { object(&body)? };
     let exact = how.exact.or(asked.exact).unwrap_or_default();
     let filter = picked(how.filter.as_ref(), caller.now())?;
-    let preconditions = Preconditions::of(&headers)?;
     let deleting = async {
         match filter {
             _ if !preconditions.is_empty() && (!exact || filter.is_some()) => {

@@ -7,7 +7,7 @@ use buntime_keyval::{
     engine::Committed,
     rest::{EntryJson, value_from_json},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -24,8 +24,7 @@ use crate::ops::Op;
 /// How often a write is tried again when others write the same key between its look and itself.
 const TRIES: usize = 20;
 
-pub(super) async fn get(caller: Caller, PathKey(key): PathKey, headers: HeaderMap) -> Result<Response, Refused> {
-    let asked = Preconditions::of(&headers)?;
+pub(super) async fn get(caller: Caller, PathKey(key): PathKey, asked: Preconditions) -> Result<Response, Refused> {
     let found = caller.time(Op::Get, caller.kv.get(&key)).await?;
     let there = found.as_ref().map(|entry| entry.versionstamp);
     if !asked.matches(there) {
@@ -69,10 +68,9 @@ pub(super) async fn put(
     caller: Caller,
     PathKey(key): PathKey,
     Asked(stays): Asked<Stays>,
-    headers: HeaderMap,
+    asked: Preconditions,
     body: SentValue,
 ) -> Result<Response, Refused> {
-    let asked = Preconditions::of(&headers)?;
     let now = caller.now();
     let expires_at = stays.until(now)?;
     let value = body.value(now)?;

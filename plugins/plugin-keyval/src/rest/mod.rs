@@ -28,7 +28,6 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     routing::{any, get, post},
 };
 use buntime_keyval::{Limits, Namespace};
@@ -56,7 +55,7 @@ type Rest = Arc<Api>;
 #[derive(Debug)]
 struct Api {
     face: Face,
-    limits: Limits,
+    limits: Arc<Limits>,
     /// The namespace that most ask for.
     default: OnceCell<Namespace>,
 }
@@ -79,21 +78,23 @@ fn limits(value: usize) -> Limits {
 
 /// `value`: bytes that a value may have.
 pub(crate) fn router(face: Face, value: usize) -> Router {
-    let rest: Rest = Arc::new(Api { face, limits: limits(value), default: OnceCell::new() });
-    let api = Router::new()
-        .merge(entries())
-        .merge(queue::router())
-        .merge(search::router())
-        .merge(watch::router())
-        .route("/tree", get(tree::children))
-        .route("/export", get(transfer::export::export))
-        .route("/import", post(transfer::import::import))
-        .route("/metrics", get(metrics::json))
-        .route("/metrics/prometheus", get(metrics::prometheus))
-        .route("/{*path}", any(refused::nothing_here))
+    let rest: Rest = Arc::new(Api { face, limits: Arc::new(limits(value)), default: OnceCell::new() });
+    api("/api").merge(api("/ns/{namespace}/api")).with_state(rest)
+}
+
+/// All routes at that path. None is nested: what a nest costs, each request pays.
+fn api(at: &str) -> Router<Rest> {
+    entries(at)
+        .merge(queue::router(at))
+        .merge(search::router(at))
+        .merge(watch::router(at))
+        .route(&format!("{at}/tree"), get(tree::children))
+        .route(&format!("{at}/export"), get(transfer::export::export))
+        .route(&format!("{at}/import"), post(transfer::import::import))
+        .route(&format!("{at}/metrics"), get(metrics::json))
+        .route(&format!("{at}/metrics/prometheus"), get(metrics::prometheus))
+        .route(&format!("{at}/{{*path}}"), any(refused::nothing_here))
         .method_not_allowed_fallback(refused::another_method)
-        .layer(DefaultBodyLimit::max(LARGEST));
-    Router::new().nest("/api", api.clone()).nest("/ns/{namespace}/api", api).with_state(rest)
 }
 
 /// The same for administrators, below `/admin`, and the namespaces themselves. Whoever mounts it says who they are.
@@ -102,16 +103,17 @@ pub(crate) fn administration(face: &Face, value: usize) -> Router {
     Router::new().nest("/admin", namespaces::router(face.clone()).merge(router(face, value)))
 }
 
-fn entries() -> Router<Rest> {
+fn entries(at: &str) -> Router<Rest> {
+    let at = |path: &str| format!("{at}{path}");
     let key = || get(keys::get).put(keys::put).delete(delete::key);
     Router::new()
-        .route("/keys", get(list::list))
+        .route(&at("/keys"), get(list::list))
         // What stands beside the keys is a key too, for the methods it does not take itself.
-        .route("/keys/list", key().post(list::list_by))
-        .route("/keys/count", get(list::count).put(keys::put).delete(delete::key).post(list::count_by))
-        .route("/keys/paginate", get(list::paginate).put(keys::put).delete(delete::key).post(list::paginate_by))
-        .route("/keys/batch", key().post(list::batch))
-        .route("/keys/delete-batch", key().post(delete::batch))
-        .route("/keys/{*path}", key())
-        .route("/atomic", post(atomic::commit))
+        .route(&at("/keys/list"), key().post(list::list_by))
+        .route(&at("/keys/count"), get(list::count).put(keys::put).delete(delete::key).post(list::count_by))
+        .route(&at("/keys/paginate"), get(list::paginate).put(keys::put).delete(delete::key).post(list::paginate_by))
+        .route(&at("/keys/batch"), key().post(list::batch))
+        .route(&at("/keys/delete-batch"), key().post(delete::batch))
+        .route(&at("/keys/{*path}"), key())
+        .route(&at("/atomic"), post(atomic::commit))
 }

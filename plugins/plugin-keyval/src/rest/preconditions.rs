@@ -1,8 +1,9 @@
 //! `If-Match` and `If-None-Match`: entity tags are versionstamps.
 
+use axum::extract::FromRequestParts;
 use buntime_core::ErrorKind;
 use buntime_keyval::Versionstamp;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, header, request::Parts};
 
 use super::Refused;
 
@@ -28,8 +29,16 @@ impl Tags {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        Self::of(&parts.headers)
+    }
+}
+
 impl Preconditions {
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refused> {
+    fn of(headers: &HeaderMap) -> Result<Self, Refused> {
         Ok(Self { matches: tags(headers, &header::IF_MATCH)?, none_matches: tags(headers, &header::IF_NONE_MATCH)? })
     }
 

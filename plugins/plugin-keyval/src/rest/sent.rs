@@ -1,9 +1,11 @@
 //! Bodies and queries, with words for what is wrong with them.
 
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use buntime_core::ErrorKind;
+use buntime_http::body::collect;
 use buntime_keyval::{Error as Kv, Exceeded, Value, What, json::value_from_text, rest::value_from_json};
 use bytes::Bytes;
-use http::{StatusCode, request::Parts};
+use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, error::Category};
 
@@ -16,8 +18,8 @@ pub(super) struct Sent<T>(pub(super) T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        Ok(Self(object(&whole(request, state).await?)?))
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
+        Ok(Self(object(&whole(request).await?)?))
     }
 }
 
@@ -32,8 +34,8 @@ pub(super) enum SentValue {
 impl<S: Send + Sync> FromRequest<S> for SentValue {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let body = whole(request, state).await?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
+        let body = whole(request).await?;
         Ok(match value_from_text(&body) {
             Some(value) => Self::Made(value),
             None => Self::Json(json(&body)?),
@@ -51,9 +53,9 @@ impl SentValue {
 }
 
 /// The whole body.
-pub(super) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refused> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Kv::Limit(Exceeded { what: What::Body, most: LARGEST }).into(),
+pub(super) async fn whole(request: Request) -> Result<Bytes, Refused> {
+    collect(request.into_body(), LARGEST as u64).await.map_err(|error| match error.kind() {
+        ErrorKind::PayloadTooLarge => Kv::Limit(Exceeded { what: What::Body, most: LARGEST }).into(),
         _ => Refused::malformed("The body could not be read"),
     })
 }

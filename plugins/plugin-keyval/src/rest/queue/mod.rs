@@ -16,18 +16,19 @@ use buntime_keyval::{DEFAULT_QUEUE, Error, Exceeded, Limits, What};
 pub(crate) use self::unsettled::Unsettled;
 use super::{Refused, Rest};
 
-pub(super) fn router() -> Router<Rest> {
+pub(super) fn router(at: &str) -> Router<Rest> {
+    let at = |path: &str| format!("{at}{path}");
     Router::new()
-        .route("/queue/enqueue", post(message::enqueue))
-        .route("/queue/poll", get(take::poll).post(take::poll))
-        .route("/queue/listen", get(listen::listen))
-        .route("/queue/ack", post(settle::ack))
-        .route("/queue/nack", post(settle::nack))
-        .route("/queue/extend", post(settle::extend))
-        .route("/queue/stats", get(take::stats))
-        .route("/queue/dlq", get(dead::list).delete(dead::purge))
-        .route("/queue/dlq/{id}", get(dead::get).delete(dead::delete))
-        .route("/queue/dlq/{id}/requeue", post(dead::requeue))
+        .route(&at("/queue/enqueue"), post(message::enqueue))
+        .route(&at("/queue/poll"), get(take::poll).post(take::poll))
+        .route(&at("/queue/listen"), get(listen::listen))
+        .route(&at("/queue/ack"), post(settle::ack))
+        .route(&at("/queue/nack"), post(settle::nack))
+        .route(&at("/queue/extend"), post(settle::extend))
+        .route(&at("/queue/stats"), get(take::stats))
+        .route(&at("/queue/dlq"), get(dead::list).delete(dead::purge))
+        .route(&at("/queue/dlq/{id}"), get(dead::get).delete(dead::delete))
+        .route(&at("/queue/dlq/{id}/requeue"), post(dead::requeue))
 }
 
 /// The name of a queue, if it can be one.

@@ -171,7 +171,7 @@ pub(super) async fn remove(
     Asked(asked): Asked<InQuery>,
     request: Request,
 ) -> Result<Response, Refused> {
-    let body = whole(request, &()).await?;
+    let body = whole(request).await?;
     let body: InBody = if body.is_empty() { InBody::default() } else { object(&body)? };
     let wanted = Place::read(asked, body)?;
     let removing = async {

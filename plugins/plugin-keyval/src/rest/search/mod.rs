@@ -11,9 +11,10 @@ use axum::{
 
 use super::Rest;
 
-pub(super) fn router() -> Router<Rest> {
+pub(super) fn router(at: &str) -> Router<Rest> {
+    let at = |path: &str| format!("{at}{path}");
     Router::new()
-        .route("/indexes", get(declare::list).post(declare::declare).delete(declare::remove))
-        .route("/indexes/list", post(sorted::list))
-        .route("/search", get(find::search).post(find::search_by))
+        .route(&at("/indexes"), get(declare::list).post(declare::declare).delete(declare::remove))
+        .route(&at("/indexes/list"), post(sorted::list))
+        .route(&at("/search"), get(find::search).post(find::search_by))
 }

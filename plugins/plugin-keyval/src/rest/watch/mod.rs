@@ -25,12 +25,13 @@ const MOST: u32 = 1000;
 /// The longest that a poll waits, in milliseconds.
 const LONGEST_WAIT: u64 = 60_000;
 
-pub(super) fn router() -> Router<Rest> {
+pub(super) fn router(at: &str) -> Router<Rest> {
+    let at = |path: &str| format!("{at}{path}");
     Router::new()
-        .route("/watch", get(keys::listen))
-        .route("/watch/poll", get(keys::poll))
-        .route("/watch/prefix", get(prefixes::listen))
-        .route("/watch/prefix/poll", get(prefixes::poll))
+        .route(&at("/watch"), get(keys::listen))
+        .route(&at("/watch/poll"), get(keys::poll))
+        .route(&at("/watch/prefix"), get(prefixes::listen))
+        .route(&at("/watch/prefix/poll"), get(prefixes::poll))
 }
 
 /// What is watched, and how.
