@@ -87,7 +87,7 @@ where
             return Box::pin(async { Ok(buntime_core::problem::response(&Error::new(ErrorKind::Internal), None)) });
         };
         // Hooks see the path that the client asked for.
-        *request.uri_mut() = target;
+        let below = std::mem::replace(request.uri_mut(), target.clone());
         let matched = Arc::clone(&self.gate.matched);
         if self.gate.access == Access::Public && &*self.gate.base == "/api" {
             request.extensions_mut().insert(Visitor::of(&exchange));
@@ -99,7 +99,8 @@ where
             let handler = Arc::new(handler_fn(move |cx: &mut Cx<Http>| refuse(refusal, cx)));
             return Box::pin(async move { Ok(exchange.observed(matched, request, handler).await) });
         }
-        let handler = Arc::new(Routed { service: self.inner.clone(), base: Arc::clone(&self.gate.base) });
+        let handler =
+            Arc::new(Routed { service: self.inner.clone(), base: Arc::clone(&self.gate.base), target, below });
         let is_data = self.gate.access == Access::Data;
         Box::pin(async move {
             Ok(if is_data {
@@ -151,6 +152,9 @@ fn refuse<'a>(refusal: Refusal, cx: &mut Cx<Http>) -> Step<'a, HttpResponse, Err
 struct Routed<S> {
     service: S,
     base: Arc<str>,
+    /// What the client asked for, and the same as seen from the base.
+    target: Uri,
+    below: Uri,
 }
 
 impl<S> Handler<Http> for Routed<S>
@@ -161,7 +165,10 @@ where
     fn call<'a>(&'a self, cx: &'a mut Cx<Http>) -> Step<'a, HttpResponse, Error> {
         let body = cx.take_body();
         let mut request = Request::from_parts(cx.request().clone(), body);
-        if let Some(uri) = below(&self.base, request.uri()) {
+        // A hook may have changed it.
+        if *request.uri() == self.target {
+            *request.uri_mut() = self.below.clone();
+        } else if let Some(uri) = below(&self.base, request.uri()) {
             *request.uri_mut() = uri;
         }
         // What a handler may know of the exchange it answers.
