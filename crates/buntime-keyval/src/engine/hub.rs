@@ -128,6 +128,11 @@ impl Hub {
         &self.nodes
     }
 
+    /// Are other nodes told of news?
+    pub(super) fn says(&self) -> bool {
+        matches!(self.nodes, Nodes::Notified(_))
+    }
+
     /// What says news to other nodes, as part of the transaction that makes them.
     pub(super) fn saying(&self, news: &News) -> Option<Statement> {
         match &self.nodes {
@@ -141,7 +146,7 @@ impl Hub {
         if let Some(at) = news.expires {
             self.expires(at);
         }
-        if matches!(self.nodes, Nodes::Notified(_)) {
+        if self.says() {
             // Queues have no order to keep.
             self.ring(news);
         } else {

@@ -325,7 +325,9 @@ impl WritePlan {
             at += found.len();
         }
         let mut statements = self.writes(done, &after, &declared, held.as_ref(), at)?;
-        statements.extend(self.hub.saying(&self.news(done)));
+        if self.hub.says() {
+            statements.extend(self.hub.saying(&self.news(done)));
+        }
         Ok(Next::Finish(statements))
     }
 

@@ -255,6 +255,56 @@ fn judge(ends: &[End], results: &[Result<Planned>]) {
     }
 }
 
+/// What is acknowledged, of requests that end in all ways, is there, and nothing else is.
+async fn holds(case: &Case, mut acknowledged: Vec<i64>) {
+    acknowledged.sort_unstable();
+    assert_eq!(
+        acknowledged,
+        (1..=acknowledged.len() as i64).collect::<Vec<_>>(),
+        "each number once, and none left out"
+    );
+    assert_eq!(case.ids().await, acknowledged);
+    assert_eq!(*case.told.lock().unwrap(), acknowledged, "in the order of commits, once each");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_of_many_at_once() {
+    let dir = TempDir::new().unwrap();
+    let case = Arc::new(Case::new(Options::in_dir(dir.path())).await);
+    const ENDS: [End; 13] = [
+        Fine,
+        Decided,
+        Decided,
+        Leaves,
+        Decided,
+        Fails,
+        Fine,
+        Decided,
+        Breaks,
+        DecidedBreaks,
+        Abandons,
+        Decided,
+        RollsBack,
+    ];
+    let tasks = (0..24).map(|task| {
+        let case = Arc::clone(&case);
+        tokio::spawn(async move {
+            let (mut mine, mut ends) = (Vec::new(), ENDS.iter().copied().cycle().skip(task * 5));
+            for end in ends.by_ref().take(40) {
+                let result = case.request(end, None).await;
+                judge(&[end], std::slice::from_ref(&result));
+                mine.extend(result.ok().filter(|planned| planned.committed).map(|planned| number(&planned.outcomes)));
+            }
+            assert!(mine.is_sorted_by(|one, next| one < next), "{mine:?}");
+            mine
+        })
+    });
+    let acknowledged = join_all(tasks).await.into_iter().flat_map(Result::unwrap).collect();
+    holds(&case, acknowledged).await;
+    let stats = case.db.stats();
+    assert!(stats.requests >= 24 * 40, "{stats:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
@@ -280,9 +330,7 @@ proptest! {
                 .map(|planned| number(&planned.outcomes))
                 .collect();
             assert!(acknowledged.is_sorted_by(|one, next| one < next), "{acknowledged:?}");
-            assert_eq!(acknowledged, (1..=acknowledged.len() as i64).collect::<Vec<_>>(), "no number is left out");
-            assert_eq!(case.ids().await, acknowledged);
-            assert_eq!(*case.told.lock().unwrap(), acknowledged, "in the order of commits, once each");
+            holds(&case, acknowledged).await;
         });
     }
 }
