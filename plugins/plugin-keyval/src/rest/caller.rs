@@ -1,5 +1,7 @@
 //! Who calls, and for which namespace.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, RawPathParams};
 use buntime_core::{Error, ErrorKind};
 use buntime_keyval::{Key, Namespace, engine::DEFAULT_NAMESPACE, json::key_from_path};
@@ -11,7 +13,7 @@ use crate::ops::{Op, Ops};
 /// Somebody who may use the store, and the namespace they mean.
 #[derive(Debug)]
 pub(super) struct Caller {
-    pub(super) kv: Namespace,
+    pub(super) kv: Arc<Namespace>,
     pub(super) rest: Rest,
 }
 
@@ -43,13 +45,13 @@ impl FromRequestParts<Rest> for Caller {
         let params = RawPathParams::from_request_parts(parts, rest).await;
         let params = params.map_err(|_| Refused::malformed("The path is not percent-encoded UTF-8"))?;
         let named = params.iter().find(|(name, _)| *name == "namespace").map(|(_, value)| value);
-        let open = |name| rest.face.engine.namespace(name, rest.limits.clone());
+        let open = async |name| rest.face.engine.namespace(name, rest.limits.clone()).await.map(Arc::new);
         let kv = match named {
             Some(name) if only_reads(parts) && name != DEFAULT_NAMESPACE => {
                 let there = rest.face.engine.existing(name, rest.limits.clone()).await?;
-                there.ok_or_else(|| {
+                Arc::new(there.ok_or_else(|| {
                     Refused::new(ErrorKind::NotFound, "There is no such namespace; who writes to it makes it")
-                })?
+                })?)
             }
             Some(name) => open(name).await?,
             None => rest.default.get_or_try_init(|| open(DEFAULT_NAMESPACE)).await?.clone(),

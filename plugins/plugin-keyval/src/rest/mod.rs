@@ -57,7 +57,7 @@ struct Api {
     face: Face,
     limits: Arc<Limits>,
     /// The namespace that most ask for.
-    default: OnceCell<Namespace>,
+    default: OnceCell<Arc<Namespace>>,
 }
 
 /// Limits of this face: Deno's, but for what the original's clients need more of.

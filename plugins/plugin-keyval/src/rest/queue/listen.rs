@@ -1,6 +1,6 @@
 //! Messages as a stream of events, as fast as they come.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use axum::response::{Response, sse::Event};
 use buntime_keyval::{Delivery, Namespace, rest::delivery_to_json};
@@ -56,7 +56,7 @@ pub(super) async fn listen(
 }
 
 struct Listener {
-    kv: Namespace,
+    kv: Arc<Namespace>,
     queue: String,
     lease: Duration,
     carrier: Carrier,
