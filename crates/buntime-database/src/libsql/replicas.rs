@@ -63,8 +63,9 @@ impl Replicas {
             return None;
         }
         let needed = self.seen.load(Ordering::Acquire);
-        // An answer's index may be read after the answer was made. What stands before it in one pipeline is not newer
-        // than what it saw, so that one's index is believed.
+        // An answer's index may be read after the answer was made; that of what stands before it in one pipeline is not
+        // newer than what it saw. But a replica that has only begun passes requests on to the primary, and may have done so
+        // with the first of the two. So both are to be new enough.
         let before = Statement::new("SELECT 1", Vec::new());
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         for turn in 0..self.list.len() {
@@ -75,7 +76,7 @@ impl Replicas {
             let sent = [Sent::Execute(&before), Sent::Execute(statement), Sent::Close];
             match replica.ask(&sent).await {
                 Some(Ok(mut answers)) => {
-                    let index = answers.first_index?;
+                    let index = answers.oldest_index?;
                     let Some(Ok(Answer::Ran(outcome))) = answers.each.nth(1) else { return None };
                     if index < needed {
                         return None;

@@ -35,8 +35,8 @@ pub(super) struct Answers {
     pub(super) baton: Option<String>,
     /// See [`Reply::index`].
     pub(super) index: Option<u64>,
-    /// See [`Reply::first_index`].
-    pub(super) first_index: Option<u64>,
+    /// See [`Reply::oldest_index`].
+    pub(super) oldest_index: Option<u64>,
     pub(super) each: std::vec::IntoIter<Result<Answer, Failed>>,
 }
 
@@ -100,9 +100,9 @@ impl Server {
         }
         let reply: Reply = serde_json::from_slice(&text)
             .map_err(|error| errors::lost(&format!("its answer is not Hrana 3: {error}"), harmless))?;
-        let (baton, index, first_index) = (reply.baton.clone(), reply.index(), reply.first_index());
+        let (baton, index, oldest_index) = (reply.baton.clone(), reply.index(), reply.oldest_index());
         let each: Vec<_> = reply.answers(sent).collect();
-        Ok(Answers { baton, index, first_index, each: each.into_iter() })
+        Ok(Answers { baton, index, oldest_index, each: each.into_iter() })
     }
 
     /// One exchange within the time limit; the answer whole.

@@ -109,9 +109,12 @@ impl Reply {
         self.results.iter().filter_map(Answered::index).max()
     }
 
-    /// The index of its first result: all that come behind it know at least that much.
-    pub(super) fn first_index(&self) -> Option<u64> {
-        self.results.first().and_then(Answered::index)
+    /// The oldest index of what was run. `None`: one has none, or nothing was run.
+    pub(super) fn oldest_index(&self) -> Option<u64> {
+        let ran = |one: &&Answered| {
+            matches!(one, Answered::Ok { response: Response::Execute { .. } | Response::Batch { .. } })
+        };
+        self.results.iter().filter(ran).map(Answered::index).min().flatten()
     }
 
     /// Each request's answer, in order.
@@ -236,4 +239,29 @@ fn named(statement: &Statement, names: &[Option<String>]) -> Json {
 fn cells(statement: &Statement) -> impl Iterator<Item = Cell> {
     // What JSON cannot carry was refused before.
     statement.args.iter().map(|value| Cell::try_from(value.clone()).unwrap_or(Cell::Null))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn oldest(indexes: &[Option<&str>]) -> Option<u64> {
+        let ran = |index: &Option<&str>| {
+            let result = json!({ "cols": [], "rows": [], "affected_row_count": 0, "replication_index": index });
+            json!({ "type": "ok", "response": { "type": "execute", "result": result } })
+        };
+        let closed = json!({ "type": "ok", "response": { "type": "close" } });
+        let results: Vec<_> = indexes.iter().map(ran).chain([closed]).collect();
+        let reply: Reply = serde_json::from_value(json!({ "baton": null, "results": results })).unwrap();
+        reply.oldest_index()
+    }
+
+    #[test]
+    fn the_oldest_index_is_that_of_all_that_ran() {
+        assert_eq!(oldest(&[Some("7"), Some("3")]), Some(3));
+        assert_eq!(oldest(&[Some("7"), None]), None);
+        assert_eq!(oldest(&[]), None);
+    }
 }
