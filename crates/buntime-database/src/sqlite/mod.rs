@@ -18,6 +18,7 @@ mod guard;
 mod keeper;
 mod migrate;
 mod options;
+mod pace;
 mod reader;
 mod run;
 mod session;

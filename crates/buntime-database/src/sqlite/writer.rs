@@ -9,12 +9,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Alive, Options, connection::Guarded, keeper::Keeper, migrate, run, session::Turn, spawn};
+use super::{Alive, Options, connection::Guarded, keeper::Keeper, migrate, pace::Pace, run, session::Turn, spawn};
 use crate::{Error, ErrorKind, Migrated, Migration, Next, Outcome, Plan, Planned, Result, Statement};
 
 /// The most requests in one commit: bounds how long the first waits for the last.
@@ -111,7 +112,7 @@ pub(super) fn start(
     let (alive, watch) = watch::channel(0);
     let alive = Alive::new(&alive);
     let file = options.path().and_then(identity);
-    let writer = Writer { on, options, counters, file, turn, keeper };
+    let writer = Writer { on, options, counters, file, turn, keeper, pace: Pace::default() };
     spawn("sqlite-writer".to_owned(), move || {
         let _alive = alive;
         writer.serve(queue);
@@ -126,6 +127,7 @@ struct Writer {
     file: Option<(u64, u64)>,
     turn: Turn,
     keeper: Option<Arc<Keeper>>,
+    pace: Pace,
 }
 
 impl Writer {
@@ -159,7 +161,7 @@ impl Writer {
     /// meanwhile. What is no request ends the group, and is returned.
     fn group(&self, first: Batch, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
         let begun = Instant::now();
-        let (mut group, mut kept, mut lost) = (Vec::new(), false, false);
+        let (mut group, mut kept, mut lost, mut naps) = (Vec::new(), false, false, 0);
         let mut next = Some(Job::Batch(first));
         while let Some(Job::Batch(batch)) = next {
             if !batch.reply.is_closed() {
@@ -177,13 +179,26 @@ impl Writer {
             }
             let goes_on = !lost && group.len() < GROUP && begun.elapsed() < self.options.group_time;
             next = if goes_on { queue.try_recv().ok() } else { None };
+            while next.is_none()
+                && goes_on
+                && kept
+                && let Some(nap) = self.pace.nap(group.len(), naps)
+            {
+                naps += 1;
+                thread::park_timeout(nap);
+                next = queue.try_recv().ok();
+            }
         }
         // What timed out would do so again.
         let culprit = if lost { group.pop() } else { None };
+        let finishing = Instant::now();
         if lost || kept && self.finish().is_err() {
             // Nothing of it happened.
             group.into_iter().for_each(|(batch, _)| self.alone(batch));
         } else {
+            if kept {
+                self.pace.committed(group.len(), finishing.elapsed());
+            }
             group.into_iter().for_each(|(batch, result)| batch.answer(result));
         }
         if let Some((batch, result)) = culprit {
