@@ -1,11 +1,12 @@
 //! SQLite in this process: one writer thread that commits in groups, and a pool of reader threads.
 //!
 //! SQLite has one writer at a time whatever one does, and a durable commit costs a flush of the disk. So all writes
-//! go to one thread through a bounded queue; what waits when a commit ends is committed together by the next one.
-//! Each request is a savepoint of its own inside that commit, and is answered only after it. Reads run beside it on
-//! read-only connections (write-ahead log), each seeing what was committed when it began: short ones on the caller's own
-//! thread, which each keeps for at most twenty thousand steps of SQLite and 256 KiB of rows, others on the readers'. While
-//! there are reads, one connection more holds the newest snapshot, so that they do not wait for each other.
+//! go to one thread through a bounded queue; what waits when a commit ends, and what comes while that runs, is committed
+//! together by the next one. Each request is answered only after that; what may have to be undone is a savepoint of its
+//! own until then. Reads run beside it on read-only connections (write-ahead log), each seeing what was committed when it
+//! began: short ones on the caller's own thread, which each keeps for at most twenty thousand steps of SQLite and 256 KiB
+//! of rows, others on the readers'. While there are reads, one connection more holds the newest snapshot, so that they do
+//! not wait for each other.
 //!
 //! Callers cannot start transactions outside of a session, attach files, set pragmas or make temporary tables: connections are shared.
 //! Several processes may open one file; they wait for each other up to the busy timeout.
