@@ -16,6 +16,7 @@
 //! [KV Connect]: https://github.com/denoland/denokv/blob/main/proto/kv-connect.md
 
 mod access;
+mod body;
 mod config;
 mod connect;
 mod face;

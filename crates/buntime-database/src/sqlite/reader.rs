@@ -74,9 +74,11 @@ impl Readers {
         let keeper = (options.readers > 1).then(|| Keeper::start(options, Alive::new(&alive))).transpose()?;
         let connections = Arc::new(Connections { all, slow: Slow::new(), keeper });
         let queue: Queue = Arc::new(Mutex::new(receiver));
+        // First, so that the keeper ends if a thread cannot be started.
+        let readers = Self { connections, queue: sender, alive: watch };
         for at in 0..options.readers {
             let (queue, options, alive) = (Arc::clone(&queue), Arc::clone(options), Alive::new(&alive));
-            let connections = Arc::clone(&connections);
+            let connections = Arc::clone(&readers.connections);
             spawn(format!("sqlite-reader-{at}"), move || {
                 let _alive = alive;
                 let Some(own) = connections.all.get(at) else { return };
@@ -84,7 +86,7 @@ impl Readers {
                 drop(lock(own).take());
             })?;
         }
-        Ok(Self { connections, queue: sender, alive: watch })
+        Ok(readers)
     }
 
     /// `Err(statement)` inside: it writes, and is for the writer.

@@ -134,10 +134,10 @@ fn collect(compiled: &mut Compiled<'_>, guard: &Guard, max_bytes: usize) -> Resu
         values.push(line);
         Ok(())
     })?;
-    // Asked for at the end: a statement kept over a change of the schema learns its columns when it runs.
     if compiled.column_count() == 0 {
         return Ok(Rows::default());
     }
+    // Asked for at the end: a statement kept over a change of the schema learns its columns when it runs.
     let columns = compiled.column_names().map(str::to_owned).collect();
     Ok(Rows::new(columns, values))
 }

@@ -4,15 +4,13 @@ use axum::{
     extract::{FromRequest, Request},
     response::{IntoResponse, Response},
 };
-use buntime_core::ErrorKind;
-use buntime_http::body::collect;
-use buntime_keyval::{Error, Exceeded, What};
+use buntime_keyval::Error;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use prost::Message;
 
 use super::LARGEST;
-use crate::access::Refusal;
+use crate::{access::Refusal, body};
 
 /// Why a request is not answered.
 #[derive(Debug)]
@@ -85,10 +83,9 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
     type Rejection = Refused;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
-        let body = collect(request.into_body(), LARGEST as u64).await;
-        body.map(Self).map_err(|error| match error.kind() {
-            ErrorKind::PayloadTooLarge => Error::Limit(Exceeded { what: What::Body, most: LARGEST }).into(),
-            _ => Refused::new(StatusCode::BAD_REQUEST, "The body could not be read"),
+        body::whole(request.into_body(), LARGEST).await.map(Self).map_err(|over| match over {
+            Some(over) => Error::Limit(over).into(),
+            None => Refused::new(StatusCode::BAD_REQUEST, "The body could not be read"),
         })
     }
 }

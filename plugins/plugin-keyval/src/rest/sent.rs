@@ -1,15 +1,14 @@
 //! Bodies and queries, with words for what is wrong with them.
 
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use buntime_core::ErrorKind;
-use buntime_http::body::collect;
-use buntime_keyval::{Error as Kv, Exceeded, Value, What, json::value_from_text, rest::value_from_json};
+use buntime_keyval::{Error as Kv, Value, json::value_from_text, rest::value_from_json};
 use bytes::Bytes;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, error::Category};
 
 use super::{LARGEST, Refused};
+use crate::body;
 
 /// A body that is an object of JSON, whatever its type says.
 #[derive(Debug)]
@@ -54,9 +53,9 @@ impl SentValue {
 
 /// The whole body.
 pub(super) async fn whole(request: Request) -> Result<Bytes, Refused> {
-    collect(request.into_body(), LARGEST as u64).await.map_err(|error| match error.kind() {
-        ErrorKind::PayloadTooLarge => Kv::Limit(Exceeded { what: What::Body, most: LARGEST }).into(),
-        _ => Refused::malformed("The body could not be read"),
+    body::whole(request.into_body(), LARGEST).await.map_err(|over| match over {
+        Some(over) => Kv::Limit(over).into(),
+        None => Refused::malformed("The body could not be read"),
     })
 }
 
